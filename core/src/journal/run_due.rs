@@ -1,0 +1,178 @@
+//! Running jobs that are due.
+
+use std::time::Duration;
+
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::id::UserId;
+use crate::journal::{ClaimedJob, JobEnd, JobKind, Retention};
+use crate::notifications::{Delivery, DeliveryKind, Receipt, Recipient};
+use crate::scheduling::AppointmentStatus;
+use crate::time::Timestamp;
+
+/// How many jobs one call claims.
+const BATCH: u32 = 64;
+/// After this many attempts a delivery is given up.
+const ATTEMPTS: u32 = 8;
+/// The longest wait between two attempts.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
+/// What one call of [`Engine::run_due`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunReport {
+    /// Jobs that are done, those included that had become pointless.
+    pub done: u32,
+    /// Jobs that are tried again later.
+    pub retried: u32,
+    /// Jobs that were given up.
+    pub dead: u32,
+    /// When the next job is due, if there is one.
+    pub next_due: Option<Timestamp>,
+}
+
+impl Engine {
+    /// Runs what is due now, at most a batch, and says when to call again. The host calls it;
+    /// several hosts on one database share the work.
+    ///
+    /// A job that stops in its middle is claimed again when its lease has ended: what it does
+    /// happens at least once.
+    ///
+    /// # Errors
+    /// When the store fails; jobs that were claimed wait for the end of their lease.
+    pub async fn run_due(&self) -> Result<RunReport, Error> {
+        let now = self.now();
+        let lease_until = now.plus(self.inner.parts.settings.job_lease);
+        let store = self.inner.storage();
+        let mut report = RunReport::default();
+        for claimed in store.claim_jobs(now, lease_until, BATCH).await? {
+            let end = match self.run(&claimed).await {
+                Ok(end) => end,
+                Err(error) => {
+                    tracing::warn!(job = %claimed.job.id, kind = %claimed.job.kind, %error, "a job failed");
+                    again(&claimed, now, Duration::ZERO)
+                }
+            };
+            store
+                .finish_job(claimed.job.id, claimed.lease_until, end)
+                .await?;
+            match end {
+                JobEnd::Done => report.done += 1,
+                JobEnd::Retry(_) => report.retried += 1,
+                JobEnd::Dead => report.dead += 1,
+            }
+        }
+        report.next_due = store.next_job_due().await?;
+        Ok(report)
+    }
+
+    /// Drops what the journal need not keep any longer: events after 30 days, keys after 48
+    /// hours, and what is left of failed logins and ended sessions. Returns how many rows went.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn purge(&self) -> Result<u64, Error> {
+        const DAY: Duration = Duration::from_secs(24 * 3600);
+        let now = self.now();
+        let retention = Retention {
+            events_before: now.minus(30 * DAY),
+            keys_before: now.minus(2 * DAY),
+            dead_jobs_before: now.minus(30 * DAY),
+            login_failures_before: now.minus(self.inner.parts.settings.guessing.window),
+            // Longer than a session lasts: by old sessions the owner's networks are known.
+            sessions_before: now.minus(90 * DAY),
+        };
+        Ok(self.inner.storage().purge(&retention).await?)
+    }
+
+    async fn run(&self, claimed: &ClaimedJob) -> Result<JobEnd, Error> {
+        if claimed.job.kind == JobKind::PublishSlots {
+            if let Some(doctor) = claimed.job.subject.as_number().and_then(UserId::new) {
+                self.scheduling().publish_by_job(doctor).await?;
+            }
+            return Ok(JobEnd::Done);
+        }
+        let Some(delivery) = self.delivery(claimed).await? else {
+            return Ok(JobEnd::Done);
+        };
+        let now = self.now();
+        Ok(match self.inner.parts.notifier.deliver(&delivery).await {
+            Receipt::Delivered => JobEnd::Done,
+            Receipt::Retry(wait) => again(claimed, now, wait),
+            Receipt::Dead => JobEnd::Dead,
+        })
+    }
+
+    /// What the job has to tell; `None` when that has become pointless.
+    async fn delivery(&self, claimed: &ClaimedJob) -> Result<Option<Delivery>, Error> {
+        let job = &claimed.job;
+        let store = self.inner.storage();
+        let number = |name: &str| job.data.get(name).and_then(serde_json::Value::as_i64);
+        let (Some(appointment), Some(recipient)) = (
+            job.subject
+                .as_number()
+                .and_then(crate::id::AppointmentId::new),
+            number("recipient").and_then(UserId::new),
+        ) else {
+            return Ok(None);
+        };
+        let Some(appointment) = store.appointment_by_id(appointment).await? else {
+            return Ok(None);
+        };
+        let kind = match job.kind {
+            JobKind::AppointmentReminder => {
+                let is_ahead = appointment.status == AppointmentStatus::Pending
+                    || appointment.status == AppointmentStatus::Confirmed;
+                if !is_ahead || appointment.facts.starts_at <= self.now() {
+                    return Ok(None);
+                }
+                DeliveryKind::Reminder
+            }
+            JobKind::PublishSlots => return Ok(None),
+            JobKind::AppointmentNotice => {
+                match job
+                    .data
+                    .get("notice")
+                    .and_then(serde_json::Value::as_str)
+                    .map(DeliveryKind::parse)
+                {
+                    Some(Ok(kind)) => kind,
+                    _ => return Ok(None),
+                }
+            }
+        };
+        let (Some(user), Some(clinic)) = (
+            store.user_by_id(recipient).await?,
+            store.clinic_by_id(appointment.facts.clinic).await?,
+        ) else {
+            return Ok(None);
+        };
+        if !user.is_active {
+            return Ok(None);
+        }
+        Ok(Some(Delivery {
+            job: job.id,
+            attempt: claimed.attempt,
+            kind,
+            recipient: Recipient {
+                user: user.id,
+                full_name: user.full_name,
+                email: user.email,
+                contact_number: user.contact_number,
+            },
+            appointment: appointment.id,
+            starts_at: appointment.facts.starts_at,
+            time_zone: clinic.details.time_zone,
+            hours_before: number("hours").and_then(|hours| u32::try_from(hours).ok()),
+        }))
+    }
+}
+
+/// The next attempt: after the channel's own wait, or after one that doubles.
+fn again(claimed: &ClaimedJob, now: Timestamp, asked: Duration) -> JobEnd {
+    // Without this job nobody would publish a doctor's slots any more: it is never given up.
+    if claimed.attempt >= ATTEMPTS && claimed.job.kind != JobKind::PublishSlots {
+        return JobEnd::Dead;
+    }
+    let doubled = Duration::from_secs(5 << claimed.attempt.min(10));
+    JobEnd::Retry(now.plus(asked.max(doubled).min(LONGEST_WAIT)))
+}

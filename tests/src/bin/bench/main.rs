@@ -1,0 +1,96 @@
+//! The benchmarks: every figure beside what it is measured against, in one run.
+//!
+//! ```text
+//! cargo run --release -p telemed-tests --bin bench -- bookings [--rounds 5] [--dir FOLDER]
+//! cargo run --release -p telemed-tests --bin bench -- platform [--rounds 5] [--dir FOLDER]
+//! ```
+//!
+//! `platform` prints what logins (beside Argon2id alone), lists of 50 appointments and bookings by
+//! date cost in requests a second and processor time, and how long the refusals of an unknown user
+//! and of a wrong password take.
+//!
+//! `bookings` prints what a booking costs on SQLite with `synchronous=FULL`, for one caller and
+//! for 64, beside a bare commit and beside the same statements batched by hand, and over HTTP
+//! beside a bare hyper server that answers as many bytes. The folder should lie on the disk that
+//! a real database would lie on; without one it is made in the system's folder for such files.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
+
+mod bookings;
+mod by_hand;
+mod http;
+mod load;
+mod platform;
+mod report;
+mod seed;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    match words.as_slice() {
+        ["bookings", options @ ..] => match Options::parse(options) {
+            Some(options) => {
+                runtime.block_on(bookings::run(&options));
+                ExitCode::SUCCESS
+            }
+            None => usage(),
+        },
+        ["platform", options @ ..] => match Options::parse(options) {
+            Some(options) => {
+                runtime.block_on(platform::run(&options));
+                ExitCode::SUCCESS
+            }
+            None => usage(),
+        },
+        // The other side of the HTTP figures, in a process of its own.
+        ["serve-engine", folder] => {
+            runtime.block_on(http::serve_engine(folder.as_ref()));
+            ExitCode::SUCCESS
+        }
+        ["serve-doors", folder] => {
+            runtime.block_on(http::serve_doors(folder.as_ref()));
+            ExitCode::SUCCESS
+        }
+        ["serve-echo", bytes] => {
+            runtime.block_on(http::serve_echo(bytes.parse().expect("a number of bytes")));
+            ExitCode::SUCCESS
+        }
+        _ => usage(),
+    }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("usage: bench bookings|platform [--rounds N] [--dir FOLDER]");
+    ExitCode::from(2)
+}
+
+/// What one may choose.
+pub struct Options {
+    /// How often each figure is taken.
+    pub rounds: usize,
+    /// Where the databases lie.
+    pub folder: Option<PathBuf>,
+}
+
+impl Options {
+    fn parse(words: &[&str]) -> Option<Self> {
+        let mut options = Self {
+            rounds: 5,
+            folder: None,
+        };
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            match *word {
+                "--rounds" => options.rounds = words.next()?.parse().ok().filter(|n| *n > 0)?,
+                "--dir" => options.folder = Some(words.next()?.into()),
+                _ => return None,
+            }
+        }
+        Some(options)
+    }
+}

@@ -1,0 +1,257 @@
+//! A practice to be booked at: doctors, patients and slots, and an engine over them.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use telemed_core::actor::{Actor, Origin, Role, UserActor};
+use telemed_core::crypto::FixedKeyProvider;
+use telemed_core::directory::{
+    ClinicDetails, ClinicName, CreateDoctor, DailyLimit, DoctorDetails, ExperienceYears,
+    LicenceNumber, Specialty,
+};
+use telemed_core::env::{ManualClock, SeededEntropy};
+use telemed_core::id::{ClinicId, SessionId, SlotId, UserId};
+use telemed_core::identity::{
+    CreateAdministrator, Email, FullName, GuessingLimits, HmacTokenSigner, NewPassword,
+    PasswordHasher, Pbkdf2Hasher, Register,
+};
+use telemed_core::journal::{LocalBus, MemoryCheckpoints};
+use telemed_core::notifications::MemoryNotifier;
+use telemed_core::scheduling::{Book, Capacity, CreateSlot, ReasonForVisit, SlotDuration};
+use telemed_core::time::{TimeZone, Timestamp};
+use telemed_core::{Engine, EngineParts, Settings};
+use telemed_facade::ArgonHasher;
+use telemed_storage_sqlite::{SqliteOptions, SqliteStore};
+
+/// Doctors, patients, and bookings at one time.
+pub const SIDE: usize = 64;
+/// 2030-01-01T00:00:00Z.
+const START: i64 = 1_893_456_000_000_000;
+
+/// One booking: the same in every database that was made from one seed.
+#[derive(Clone, Copy)]
+pub struct Pair {
+    pub slot: SlotId,
+    pub doctor: UserId,
+    pub starts_at: Timestamp,
+    pub patient: UserId,
+    pub token: usize,
+}
+
+/// A practice, as it stands in a seeded database.
+pub struct Practice {
+    pub pairs: Vec<Pair>,
+    pub tokens: Vec<String>,
+}
+
+/// The password of everybody.
+pub const PASSWORD: &str = "long enough";
+
+/// An engine over a database, with keys and a clock that are the same each time.
+pub async fn engine(path: &Path) -> Engine {
+    let entropy = Arc::new(SeededEntropy::new(std::process::id().into()));
+    engine_with(path, Arc::new(Pbkdf2Hasher::new(1, entropy))).await
+}
+
+/// The same with passwords as a real server keeps them, and no limit on guessing them.
+pub async fn guarded_engine(path: &Path) -> Engine {
+    let entropy = Arc::new(SeededEntropy::new(std::process::id().into()));
+    engine_with(path, Arc::new(ArgonHasher::recommended(entropy))).await
+}
+
+async fn engine_with(path: &Path, hasher: Arc<dyn PasswordHasher>) -> Engine {
+    let bus = Arc::new(LocalBus::default());
+    let entropy = Arc::new(SeededEntropy::new(std::process::id().into()));
+    let storage = SqliteStore::open(path, &SqliteOptions::default(), bus.clone()).expect("a store");
+    let parts = EngineParts {
+        storage: Arc::new(storage),
+        bus,
+        clock: Arc::new(ManualClock::at(Timestamp::from_micros(START))),
+        entropy,
+        hasher,
+        signer: Arc::new(HmacTokenSigner::new([7; 32])),
+        notifier: Arc::new(MemoryNotifier::default()),
+        checkpoints: Arc::new(MemoryCheckpoints::default()),
+        settings: Settings {
+            guessing: GuessingLimits {
+                per_account: 1_000_000,
+                per_network: 1_000_000,
+                ..GuessingLimits::default()
+            },
+            ..Settings::default()
+        },
+    };
+    Engine::open(parts, &FixedKeyProvider::new([9; 32]))
+        .await
+        .expect("an engine")
+}
+
+fn at(role: Role, user: UserId) -> Actor {
+    Actor::User(UserActor {
+        user,
+        role,
+        verified: true,
+        session: SessionId::new(uuid::Uuid::nil()),
+        origin: Origin::default(),
+    })
+}
+
+pub fn as_patient(patient: UserId) -> Actor {
+    at(Role::Patient, patient)
+}
+
+/// Makes a database in which `bookings` can be booked, each by one patient on one slot of its
+/// own.
+pub async fn practice(path: &Path, bookings: usize) -> Practice {
+    let engine = engine(path).await;
+    let operator = Actor::operator();
+    let account = |name: &str| {
+        (
+            FullName::new(name).expect("a name"),
+            Email::new(format!("{name}@mail.example")).expect("an address"),
+            NewPassword::new(PASSWORD).expect("a password"),
+        )
+    };
+    let (full_name, email, password) = account("admin");
+    let admin = CreateAdministrator {
+        full_name,
+        email,
+        password,
+    };
+    let admin = engine
+        .identity()
+        .create_administrator(&operator, admin)
+        .await
+        .expect("an admin");
+    let admin = at(Role::Admin, admin.id);
+    let register = |role, name: String| {
+        let (full_name, email, password) = account(&name);
+        Register::new(role, full_name, email, password)
+    };
+    let name = ClinicName::new("Clinic").expect("a name");
+    let clinic = ClinicDetails::new(name, TimeZone::utc());
+    let clinic = engine
+        .directory()
+        .create_clinic(&admin, clinic)
+        .await
+        .expect("a clinic")
+        .id;
+    let (mut doctors, mut patients, mut tokens) = (Vec::new(), Vec::new(), Vec::new());
+    for number in 0..SIDE {
+        let request = register(Role::Doctor, format!("doctor{number}"));
+        let doctor = engine
+            .identity()
+            .register(&admin, request)
+            .await
+            .expect("a doctor")
+            .user
+            .id;
+        let specialty = Specialty::new("Cardiology").expect("a specialty");
+        let licence = LicenceNumber::new(format!("L{number}")).expect("a licence");
+        let details = DoctorDetails {
+            experience_years: ExperienceYears::new(5).expect("years"),
+            daily_limit: DailyLimit::new(100).expect("a limit"),
+            ..DoctorDetails::new(clinic, specialty, licence)
+        };
+        let request = CreateDoctor {
+            user: doctor,
+            details,
+        };
+        engine
+            .directory()
+            .create_doctor(&admin, request)
+            .await
+            .expect("a doctor");
+        doctors.push(doctor);
+        let request = register(Role::Patient, format!("patient{number}"));
+        let anonymous = Actor::anonymous();
+        let patient = engine
+            .identity()
+            .register(&anonymous, request)
+            .await
+            .expect("a patient");
+        patients.push(patient.user.id);
+        tokens.push(patient.token.as_str().to_owned());
+    }
+    let pairs = slots(&engine, &admin, clinic, &doctors, &patients, bookings).await;
+    Practice { pairs, tokens }
+}
+
+/// Makes a database of people who can sign in.
+pub async fn people(path: &Path) {
+    let engine = guarded_engine(path).await;
+    for number in 0..8 {
+        let name = format!("person{number}");
+        let request = Register::new(
+            Role::Patient,
+            FullName::new(&name).expect("a name"),
+            Email::new(format!("{name}@mail.example")).expect("an address"),
+            NewPassword::new(PASSWORD).expect("a password"),
+        );
+        let registered = engine
+            .identity()
+            .register(&Actor::anonymous(), request)
+            .await;
+        registered.expect("a person");
+    }
+}
+
+/// At each time one slot a doctor, and another patient for each: nobody is in two places.
+async fn slots(
+    engine: &Engine,
+    admin: &Actor,
+    clinic: ClinicId,
+    doctors: &[UserId],
+    patients: &[UserId],
+    bookings: usize,
+) -> Vec<Pair> {
+    let mut pairs = Vec::with_capacity(bookings);
+    for time in 0..bookings.div_ceil(SIDE) {
+        let span = Duration::from_secs(24 * 3600 + 1800 * time as u64);
+        let starts_at = Timestamp::from_micros(START).plus(span);
+        let mut tasks = Vec::new();
+        for (number, &doctor) in doctors.iter().enumerate() {
+            let (engine, admin) = (engine.clone(), admin.clone());
+            let token = (number + time) % SIDE;
+            let patient = patients[token];
+            tasks.push(tokio::spawn(async move {
+                let request = CreateSlot {
+                    doctor,
+                    clinic,
+                    starts_at,
+                    duration: SlotDuration::new(30).expect("a duration"),
+                    capacity: Capacity::new(1).expect("a capacity"),
+                };
+                let slot = engine
+                    .scheduling()
+                    .create_slot(&admin, request)
+                    .await
+                    .expect("a slot");
+                Pair {
+                    slot: slot.id,
+                    doctor,
+                    starts_at,
+                    patient,
+                    token,
+                }
+            }));
+        }
+        for task in tasks {
+            pairs.push(task.await.expect("a slot"));
+        }
+    }
+    pairs.truncate(bookings);
+    pairs
+}
+
+/// The text that every booking carries.
+pub const REASON: &str = "A sharp pain in the left knee since Tuesday, worse on stairs";
+
+/// The request that books a pair.
+pub fn booking(pair: Pair) -> Book {
+    Book {
+        reason_for_visit: Some(ReasonForVisit::new(REASON).expect("a reason")),
+        ..Book::new(pair.patient, pair.slot)
+    }
+}

@@ -1,0 +1,150 @@
+//! The whole content of a store, to be compared.
+
+use telemed_core::crypto::WrappedDataKey;
+use telemed_core::directory::{Clinic, Doctor, StoredPatient};
+use telemed_core::id::{AppointmentId, BlockId, ClinicId, SessionId, SlotId, UserId};
+use telemed_core::identity::{PasswordHash, SessionWithUser, StoredUser};
+use telemed_core::journal::{Audience, Checkpoint, ClaimedJob, LoggedEvent, SealedAuditRow};
+use telemed_core::page::{PageLimit, PageRequest, PageSkip};
+use telemed_core::scheduling::{BlockedTime, Schedule, Slot, StoredAppointment};
+use telemed_core::store::Storage;
+use telemed_core::time::Timestamp;
+
+/// Everything that can be read of a store, but for idempotency keys, refresh tokens and failed
+/// logins, which can only be asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dump {
+    /// Every user with the password's hash and the data key.
+    pub users: Vec<(StoredUser, PasswordHash, Option<WrappedDataKey>)>,
+    /// The sessions that were asked for.
+    pub sessions: Vec<SessionWithUser>,
+    /// Every clinic.
+    pub clinics: Vec<Clinic>,
+    /// Every doctor's profile.
+    pub doctors: Vec<Doctor>,
+    /// Every patient's profile.
+    pub patients: Vec<StoredPatient>,
+    /// Every doctor's weekly hours.
+    pub schedules: Vec<Schedule>,
+    /// Every blocked time.
+    pub blocks: Vec<BlockedTime>,
+    /// Every slot.
+    pub slots: Vec<Slot>,
+    /// Every appointment.
+    pub appointments: Vec<StoredAppointment>,
+    /// Every event that somebody is told.
+    pub events: Vec<LoggedEvent>,
+    /// The audit trail; reading it seals it.
+    pub audit: Vec<SealedAuditRow>,
+    /// The newest checkpoint.
+    pub checkpoint: Option<Checkpoint>,
+    /// When the next job is due.
+    pub next_job_due: Option<Timestamp>,
+}
+
+/// How many numbers in a row may be missing from a sequence.
+const GAP: i64 = 20;
+
+/// Reads rows by number, from 1 on.
+macro_rules! by_number {
+    ($storage:expr, $read:ident, $id:ty) => {{
+        let (mut rows, mut number, mut last) = (Vec::new(), 1, 0);
+        while number <= last + GAP {
+            if let Some(row) = $storage.$read(<$id>::from_row(number)).await.unwrap() {
+                rows.push(row);
+                last = number;
+            }
+            number += 1;
+        }
+        rows
+    }};
+}
+
+/// Reads the whole store.
+///
+/// # Panics
+/// When the store fails.
+pub async fn dump(storage: &dyn Storage, sessions: &[SessionId]) -> Dump {
+    let users = all_users(storage).await;
+    let (mut doctors, mut patients, mut accounts) = (Vec::new(), Vec::new(), Vec::new());
+    let mut schedules = Vec::new();
+    for user in &users {
+        doctors.extend(storage.doctor_by_id(user.id).await.unwrap());
+        schedules.extend(storage.schedule_of_doctor(user.id).await.unwrap());
+        patients.extend(storage.patient_by_id(user.id).await.unwrap());
+        let account = storage.account_by_user(user.id).await.unwrap().unwrap();
+        let key = storage.data_key_of_user(user.id).await.unwrap();
+        accounts.push((account.user, account.password, key));
+    }
+    let mut known = Vec::new();
+    for session in sessions {
+        known.extend(storage.session_with_user(*session).await.unwrap());
+    }
+    Dump {
+        sessions: known,
+        clinics: by_number!(storage, clinic_by_id, ClinicId),
+        doctors,
+        patients,
+        schedules,
+        blocks: by_number!(storage, block_by_id, BlockId),
+        slots: by_number!(storage, slot_by_id, SlotId),
+        appointments: by_number!(storage, appointment_by_id, AppointmentId),
+        events: events_of(storage, users.iter().map(|user| user.id)).await,
+        audit: audit_trail(storage).await,
+        checkpoint: storage.newest_checkpoint(None).await.unwrap(),
+        next_job_due: storage.next_job_due().await.unwrap(),
+        users: accounts,
+    }
+}
+
+/// Every user by id.
+///
+/// # Panics
+/// When the store fails.
+pub async fn all_users(storage: &dyn Storage) -> Vec<StoredUser> {
+    let mut users = Vec::new();
+    loop {
+        let skip = PageSkip::new(i64::try_from(users.len()).unwrap()).unwrap();
+        let request = PageRequest::new(skip, PageLimit::default());
+        let page = storage.user_page(None, request).await.unwrap();
+        if page.items.is_empty() {
+            return users;
+        }
+        users.extend(page.items);
+    }
+}
+
+/// Every event that one of these users is told.
+///
+/// # Panics
+/// When the store fails.
+pub async fn events_of(
+    storage: &dyn Storage,
+    users: impl IntoIterator<Item = UserId>,
+) -> Vec<LoggedEvent> {
+    let audiences: Vec<Audience> = users.into_iter().map(Audience::User).collect();
+    storage.events_after(&audiences, 0, 100_000).await.unwrap()
+}
+
+/// Seals what is open and reads the audit trail.
+///
+/// # Panics
+/// When the store fails.
+pub async fn audit_trail(storage: &dyn Storage) -> Vec<SealedAuditRow> {
+    while storage.unsealed_audit_rows().await.unwrap() > 0 {
+        storage.seal_audit(1000).await.unwrap();
+    }
+    storage.sealed_audit_rows(0, 100_000).await.unwrap()
+}
+
+/// Claims every job that is open, for good: the store is of no use for jobs after it.
+///
+/// # Panics
+/// When the store fails.
+pub async fn open_jobs(storage: &dyn Storage) -> Vec<ClaimedJob> {
+    let end_of_time = Timestamp::from_micros(i64::MAX);
+    storage
+        .claim_jobs(end_of_time, end_of_time, 100_000)
+        .await
+        .unwrap()
+}

@@ -1,0 +1,174 @@
+//! What holds in every store at every time, whatever was done to it.
+
+use std::collections::BTreeMap;
+
+use telemed_core::journal::AuditHead;
+use telemed_core::scheduling::Slot;
+
+use crate::dump::Dump;
+
+/// Checks what a store contains against itself.
+///
+/// # Panics
+/// When something cannot be.
+pub fn check(dump: &Dump) {
+    seats_are_counted(dump);
+    nobody_is_in_two_places(dump);
+    nobody_is_booked_while_away(dump);
+    people_are_whole(dump);
+    ended_sessions_stay_ended(dump);
+    the_trail_is_a_chain(dump);
+}
+
+/// A slot's count is that of its appointments that take a seat, and never above its capacity.
+fn seats_are_counted(dump: &Dump) {
+    let mut taken: BTreeMap<_, u16> = BTreeMap::new();
+    for appointment in dump
+        .appointments
+        .iter()
+        .filter(|one| one.status.takes_seat())
+    {
+        *taken.entry(appointment.slot).or_default() += 1;
+    }
+    for slot in &dump.slots {
+        let count = taken.get(&slot.id).copied().unwrap_or_default();
+        assert_eq!(slot.booked_count, count, "the seats of slot {}", slot.id);
+        assert!(
+            count <= slot.capacity.get(),
+            "slot {} was oversold",
+            slot.id
+        );
+        let live = dump
+            .appointments
+            .iter()
+            .any(|one| one.slot == slot.id && one.status.is_live());
+        assert!(
+            slot.is_active || !live,
+            "slot {} was taken back over live bookings",
+            slot.id
+        );
+    }
+}
+
+/// No doctor offers two slots at one time, no patient has two visits at one time, and an
+/// appointment says what its slot says.
+fn nobody_is_in_two_places(dump: &Dump) {
+    let offered: Vec<&Slot> = dump.slots.iter().filter(|slot| slot.is_active).collect();
+    for (at, one) in offered.iter().enumerate() {
+        for other in &offered[at + 1..] {
+            let shared = one
+                .facts
+                .overlaps(other.facts.starts_at, other.facts.ends_at);
+            assert!(
+                one.facts.doctor != other.facts.doctor || !shared,
+                "two slots at one time"
+            );
+        }
+    }
+    let live: Vec<_> = dump
+        .appointments
+        .iter()
+        .filter(|one| one.status.is_live())
+        .collect();
+    for (at, one) in live.iter().enumerate() {
+        for other in &live[at + 1..] {
+            let shared = one
+                .facts
+                .overlaps(other.facts.starts_at, other.facts.ends_at);
+            assert!(
+                one.patient != other.patient || !shared,
+                "a patient in two places"
+            );
+        }
+    }
+    for appointment in &dump.appointments {
+        let slot = dump.slots.iter().find(|slot| slot.id == appointment.slot);
+        let slot = slot.expect("an appointment without a slot");
+        assert_eq!(
+            (appointment.facts, appointment.local_day),
+            (slot.facts, slot.local_day)
+        );
+        let clinic = dump
+            .clinics
+            .iter()
+            .find(|clinic| clinic.id == slot.facts.clinic);
+        let zone = &clinic.expect("a slot without a clinic").details.time_zone;
+        assert_eq!(
+            slot.local_day,
+            slot.facts.starts_at.local_day(zone),
+            "slot {}",
+            slot.id
+        );
+        assert!(
+            dump.patients
+                .iter()
+                .any(|patient| patient.id == appointment.patient)
+        );
+    }
+}
+
+/// No live appointment lies in a time that its doctor has blocked.
+fn nobody_is_booked_while_away(dump: &Dump) {
+    for block in dump.blocks.iter().map(|block| &block.details) {
+        let is_in_it = dump.appointments.iter().any(|one| {
+            one.status.is_live()
+                && one.facts.doctor == block.doctor
+                && one.facts.overlaps(block.starts_at, block.ends_at)
+        });
+        assert!(!is_in_it, "a booking in a blocked time");
+    }
+}
+
+/// Every user has a data key, addresses, telephone numbers and licences are nobody else's, and
+/// who is a patient has a profile.
+fn people_are_whole(dump: &Dump) {
+    use telemed_core::actor::Role;
+    let mut logins: Vec<&str> = Vec::new();
+    for (user, _, key) in &dump.users {
+        assert!(key.is_some(), "user {} has no data key", user.id);
+        let has_profile = dump.patients.iter().any(|patient| patient.id == user.id);
+        assert_eq!(has_profile, user.role == Role::Patient, "user {}", user.id);
+        logins.extend(user.email.as_ref().map(|email| email.folded()));
+        logins.extend(user.phone.as_ref().map(|phone| phone.folded()));
+    }
+    let mut licences: Vec<String> = dump
+        .doctors
+        .iter()
+        .map(|doctor| doctor.details.licence_number.folded())
+        .collect();
+    let (people, doctors) = (logins.len(), licences.len());
+    logins.sort_unstable();
+    logins.dedup();
+    licences.sort_unstable();
+    licences.dedup();
+    assert_eq!(
+        (logins.len(), licences.len()),
+        (people, doctors),
+        "something is there twice"
+    );
+}
+
+/// Who is deactivated has no session that is open.
+fn ended_sessions_stay_ended(dump: &Dump) {
+    for one in &dump.sessions {
+        let is_open = one.session.ended_at.is_none();
+        assert!(
+            one.user.is_active || !is_open,
+            "an open session of a deactivated account"
+        );
+    }
+}
+
+/// The audit trail has dense numbers, and every hash follows from the row and the one before.
+fn the_trail_is_a_chain(dump: &Dump) {
+    let mut head = AuditHead::EMPTY;
+    for row in &dump.audit {
+        head = head.after(&row.row);
+        assert_eq!(row.head, head, "the audit trail is broken");
+    }
+    let mut last = 0;
+    for event in &dump.events {
+        assert!(event.seq > last, "the cursor does not rise");
+        last = event.seq;
+    }
+}

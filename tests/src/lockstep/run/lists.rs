@@ -1,0 +1,111 @@
+//! Steps that only read.
+
+use telemed_core::directory::{DoctorFilter, Specialty};
+use telemed_core::id::{AppointmentId, ClinicId};
+use telemed_core::scheduling::{AppointmentFilter, SlotFilter};
+
+use super::{CITIES, Pair};
+use crate::build::{at, page, user_id};
+use crate::lockstep::operation::{Operation, Step};
+
+impl Pair {
+    pub(super) async fn lists(&mut self, step: &Step) {
+        match &step.operation {
+            Operation::ListUsers { role, skip, limit } => {
+                both!(self, user_page(*role, page(*skip, *limit)));
+            }
+            Operation::ListClinics { city, skip, limit } => {
+                let city = city.map(|city| CITIES[usize::from(city)].to_lowercase());
+                let city = city.as_deref();
+                both!(self, clinic_page(city, page(*skip, *limit)));
+            }
+            Operation::ListDoctors {
+                specialty,
+                clinic,
+                skip,
+                limit,
+            } => {
+                let words = ["CARDIOLOGY", "Dermatology"];
+                let filter = DoctorFilter {
+                    specialty: specialty
+                        .map(|word| Specialty::new(words[usize::from(word)]).unwrap()),
+                    clinic: clinic.map(ClinicId::from_row),
+                };
+                both!(self, doctor_page(&filter, page(*skip, *limit)));
+            }
+            Operation::ListSlots {
+                doctor,
+                clinic,
+                from,
+                to,
+                skip,
+                limit,
+            } => {
+                let filter = SlotFilter {
+                    doctor: doctor.map(user_id),
+                    clinic: clinic.map(ClinicId::from_row),
+                    from: from.map(at),
+                    to: to.map(at),
+                };
+                let (now, page) = (self.at(), page(*skip, *limit));
+                both!(self, open_slot_page(&filter, now, page));
+            }
+            Operation::ListAppointments {
+                patient,
+                doctor,
+                status,
+                from,
+                to,
+                skip,
+                limit,
+            } => {
+                let filter = AppointmentFilter {
+                    patient: patient.map(user_id),
+                    doctor: doctor.map(user_id),
+                    status: *status,
+                    from: from.map(at),
+                    to: to.map(at),
+                };
+                both!(self, appointment_page(&filter, page(*skip, *limit)));
+            }
+            Operation::ListSpecialties => {
+                both!(self, specialties());
+            }
+            Operation::ReadHours {
+                doctor,
+                from,
+                length,
+            } => {
+                let (doctor, from, until) = (user_id(*doctor), at(*from), at(from + length));
+                both!(self, day_slots(doctor, from, until));
+                both!(self, blocks_of_doctor(doctor, from, until));
+                both!(self, live_bookings(doctor, from, until));
+                both!(self, slot_at(doctor, from));
+            }
+            Operation::ReadAppointment { appointment } => {
+                let id = AppointmentId::from_row(*appointment);
+                both!(self, appointment_row(id));
+            }
+            Operation::ReadEvents {
+                audience,
+                after,
+                limit,
+            } => {
+                let users: Vec<_> = audience
+                    .iter()
+                    .map(|user| telemed_core::journal::Audience::User(user_id(*user)))
+                    .collect();
+                both!(self, events_after(&users, *after, *limit));
+            }
+            Operation::ReadRelation {
+                doctor,
+                patient,
+                minutes,
+            } => {
+                let (doctor, patient) = (user_id(*doctor), user_id(*patient));
+                both!(self, care_relation(doctor, patient, at(*minutes)));
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! The real server as a child process: started on a free port with a data folder of its own,
+//! spoken to over its wire, stopped by its own process id.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+/// How long a server may take to say that it listens, and to end: generous, for a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The server's binary, which cargo builds beside the test programs.
+///
+/// # Panics
+/// When it is not there, with the command that builds it.
+#[must_use]
+pub fn binary() -> PathBuf {
+    let program = std::env::current_exe().expect("a test knows its own path");
+    let folder = program
+        .parent()
+        .and_then(Path::parent)
+        .expect("test programs are in a folder of the target folder");
+    let binary = folder.join(format!("telemed-server{}", std::env::consts::EXE_SUFFIX));
+    assert!(
+        binary.is_file(),
+        "the server's binary is not at {}: build it with `cargo build -p telemed-server`, or run \
+         `cargo test --workspace`, which builds it",
+        binary.display()
+    );
+    binary
+}
+
+/// A command of the server's binary without the environment's own `TELEMED_` settings.
+#[must_use]
+pub fn command() -> Command {
+    let mut command = Command::new(binary());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("TELEMED_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// The administrator that [`ServerFolder::create_administrator`] makes.
+pub const ADMIN_EMAIL: &str = "admin@practice.example";
+/// The password of [`ADMIN_EMAIL`].
+pub const ADMIN_PASSWORD: &str = "correct horse battery";
+
+/// A data folder and a log, which outlive the servers that use them.
+pub struct ServerFolder {
+    folder: tempfile::TempDir,
+}
+
+impl ServerFolder {
+    /// An empty one.
+    ///
+    /// # Panics
+    /// When there is no place for temporary files.
+    #[must_use]
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self { folder }
+    }
+
+    /// Where the database and the keys are.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// The database's file.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.data().join("telemed.db")
+    }
+
+    /// What the servers of this folder have logged so far.
+    ///
+    /// # Panics
+    /// When the log cannot be read.
+    #[must_use]
+    pub fn log(&self) -> Vec<u8> {
+        std::fs::read(self.log_path()).unwrap_or_default()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.path().join("server.log")
+    }
+
+    /// Runs a subcommand on this folder to its end.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn run(&self, words: &[&str], input: &str) -> Output {
+        let mut child = command()
+            .args(words)
+            .arg("--data-dir")
+            .arg(self.data())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the server's binary starts");
+        let mut stdin = child.stdin.take().expect("the input is a pipe");
+        // A command that refuses its options may end before it has read its input.
+        let _ = stdin.write_all(input.as_bytes());
+        drop(stdin);
+        child.wait_with_output().expect("the command ends")
+    }
+
+    /// Makes the first administrator, as an operator does.
+    ///
+    /// # Panics
+    /// When the command fails.
+    pub fn create_administrator(&self) {
+        let words = ["admin", "create", "--email", ADMIN_EMAIL, "--name", "Admin"];
+        let output = self.run(
+            &[&words[..], &["--password-stdin"]].concat(),
+            ADMIN_PASSWORD,
+        );
+        assert!(
+            output.status.success(),
+            "`admin create` failed: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
+    /// The exit code and the error text of `audit verify`.
+    #[must_use]
+    pub fn verify_audit(&self) -> (Option<i32>, String) {
+        let output = self.run(&["audit", "verify"], "");
+        let said = [output.stdout, output.stderr].concat();
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&said).into_owned(),
+        )
+    }
+
+    /// Starts a server on this folder.
+    ///
+    /// # Panics
+    /// When it does not come to listen.
+    #[must_use]
+    pub fn start(&self, options: &[&str], environment: &[(&str, &str)]) -> Server {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.log_path())
+            .expect("the log opens");
+        let mut command = command();
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(self.data())
+            .args(options)
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log);
+        Server::spawn(command).unwrap_or_else(|said| {
+            let log = self.log();
+            panic!(
+                "the server did not start: {said}\n{}",
+                String::from_utf8_lossy(&log)
+            )
+        })
+    }
+}
+
+impl Default for ServerFolder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A running server. Dropped, it is killed.
+pub struct Server {
+    child: Child,
+    /// `http://127.0.0.1:PORT`.
+    pub base: String,
+}
+
+impl Server {
+    /// Starts a command and waits for its line `listening on http://…`.
+    ///
+    /// # Errors
+    /// What it said instead.
+    ///
+    /// # Panics
+    /// When the binary cannot be started or its output is not piped.
+    pub fn spawn(mut command: Command) -> Result<Self, String> {
+        let mut child = command.spawn().expect("the server's binary starts");
+        let stdout = child.stdout.take().expect("the output is a pipe");
+        let (line, first_line) = mpsc::channel();
+        thread::spawn(move || {
+            let mut reader = BufReader::new(stdout);
+            let mut text = String::new();
+            let _ = reader.read_line(&mut text);
+            let _ = line.send(text);
+            // Read on, so that a server that says more never finds the pipe full or closed.
+            let _ = reader.read_to_end(&mut Vec::new());
+        });
+        let text = first_line.recv_timeout(PATIENCE).unwrap_or_default();
+        match text.trim_end().strip_prefix("listening on ") {
+            Some(base) => Ok(Self {
+                base: base.to_owned(),
+                child,
+            }),
+            None => {
+                let _ = child.kill();
+                let status = child.wait();
+                Err(format!("{text:?}, {status:?}"))
+            }
+        }
+    }
+
+    /// Host and port.
+    ///
+    /// # Panics
+    /// When the server named no plain HTTP address.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        self.base
+            .strip_prefix("http://")
+            .expect("the server speaks plain HTTP")
+    }
+
+    /// Asks the server to end.
+    ///
+    /// # Panics
+    /// When the signal cannot be sent.
+    pub fn terminate(&self) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("sh")
+            .args(["-c", "kill -TERM \"$1\"", "sh", &pid])
+            .status()
+            .expect("a shell to send the signal with");
+        assert!(sent.success(), "SIGTERM could not be sent");
+    }
+
+    /// Kills the server as `kill -9` does.
+    ///
+    /// # Panics
+    /// When it cannot be killed.
+    pub fn kill(mut self) {
+        self.child.kill().expect("the server can be killed");
+        self.child.wait().expect("the server ends");
+    }
+
+    /// Waits for the server to end by itself; `None` when it does not.
+    ///
+    /// # Panics
+    /// When its state cannot be asked for.
+    pub fn wait(&mut self) -> Option<ExitStatus> {
+        let step = Duration::from_millis(20);
+        for _ in 0..PATIENCE.as_millis() / step.as_millis() {
+            if let Some(status) = self.child.try_wait().expect("the server's state") {
+                return Some(status);
+            }
+            thread::sleep(step);
+        }
+        None
+    }
+
+    /// Ends the server with SIGTERM.
+    ///
+    /// # Panics
+    /// When it does not end with success.
+    pub fn stop(mut self) {
+        self.terminate();
+        let status = self.wait();
+        assert!(
+            status.is_some_and(|status| status.success()),
+            "the server did not stop well: {status:?}"
+        );
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What is left when the Nth call of the storage fails: for every operation of the engine, for
+//! every call that it makes, with the failure before the call's effect and with the answer lost
+//! after it.
+//!
+//! The store is then as it was before the operation, or as it is after it, never in between; and
+//! the operation sent again with its idempotency key has taken effect once.
+
+// A panic is how a test fails.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod failures {
+    pub mod operation;
+    pub mod scene;
+    pub mod sweep;
+    pub mod tripwire;
+}
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use failures::operation::Operation;
+use failures::sweep::{every_call, opening, sweep};
+use libtest_mimic::{Arguments, Trial};
+use telemed_tests::{MemoryUnderTest, SqliteUnderTest, StoreUnderTest, in_runtime};
+
+fn main() -> ExitCode {
+    let mut all = trials(&Arc::new(MemoryUnderTest));
+    all.extend(trials(&Arc::new(SqliteUnderTest)));
+    libtest_mimic::run(&Arguments::from_args(), all).exit_code()
+}
+
+fn trials(store: &Arc<impl StoreUnderTest>) -> Vec<Trial> {
+    let trial = |operation: &Operation| {
+        let (store, operation) = (Arc::clone(store), *operation);
+        Trial::test(format!("{}::{operation:?}", store.name()), move || {
+            in_runtime(sweep(&*store, operation));
+            Ok(())
+        })
+    };
+    let mut all: Vec<Trial> = Operation::ALL.iter().map(trial).collect();
+    let (name, one, other) = (store.name(), Arc::clone(store), Arc::clone(store));
+    all.push(Trial::test(format!("{name}::Opening"), move || {
+        in_runtime(opening(&*one));
+        Ok(())
+    }));
+    all.push(Trial::test(
+        format!("{name}::every_call_is_swept"),
+        move || {
+            in_runtime(every_call(&*other));
+            Ok(())
+        },
+    ));
+    all
+}

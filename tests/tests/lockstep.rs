@@ -1,0 +1,142 @@
+//! Random sequences of steps on SQLite and the in-memory store in lock step.
+//!
+//! `TELEMED_LONG=1` runs longer sequences, and more of them.
+
+use std::collections::BTreeSet;
+
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, FileFailurePersistence, TestRunner};
+use telemed_tests::lockstep::{prelude, run, steps};
+use telemed_tests::{MemoryUnderTest, SqliteUnderTest, StoreUnderTest, in_runtime};
+
+#[test]
+fn sqlite_does_what_memory_does() {
+    let is_long = std::env::var_os("TELEMED_LONG").is_some_and(|value| value == "1");
+    let (cases, length) = if is_long { (2000, 200) } else { (64, 60) };
+    let persistence = FileFailurePersistence::Direct(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/proptest-regressions/lockstep.txt"
+    ));
+    let config = Config {
+        cases,
+        failure_persistence: Some(Box::new(persistence)),
+        max_shrink_iters: 2000,
+        ..Config::default()
+    };
+    let outcome = TestRunner::new(config).run(&steps(length), |steps| {
+        let steps = [prelude(), steps].concat();
+        in_runtime(async {
+            let (one, other) = (MemoryUnderTest.fresh().await, SqliteUnderTest.fresh().await);
+            run(one, other, &steps).await;
+        });
+        Ok(())
+    });
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+}
+
+/// Sequences that come to nothing would prove nothing: these, which are always the same, see
+/// every outcome there is.
+#[test]
+fn the_steps_see_every_outcome() {
+    let mut runner = TestRunner::deterministic();
+    let mut seen = BTreeSet::new();
+    for _ in 0..200 {
+        let steps = steps(200).new_tree(&mut runner).unwrap().current();
+        let steps = [prelude(), steps].concat();
+        seen.extend(in_runtime(async {
+            let (one, other) = (MemoryUnderTest.fresh().await, MemoryUnderTest.fresh().await);
+            run(one, other, &steps).await
+        }));
+    }
+    let mut missing = Vec::new();
+    for (method, outcomes) in [
+        (
+            "register_user",
+            "EmailTaken PhoneTaken ClinicNotFound LicenceTaken Registered Replayed KeyMismatch",
+        ),
+        ("refresh_session", "Unknown Ended Reused Refreshed"),
+        (
+            "edit_user",
+            "UserNotFound NoLogin PhoneTaken Edited Replayed KeyMismatch",
+        ),
+        ("conclude_login", "Limited Refused Deactivated Opened"),
+        ("login_standing", "Open Limited"),
+        ("end_session", "true false Replayed KeyMismatch"),
+        ("change_password", "UserNotFound Superseded Changed"),
+        (
+            "set_user_active",
+            "UserNotFound Unchanged Changed Replayed KeyMismatch",
+        ),
+        ("create_clinic", "Applied Replayed KeyMismatch"),
+        (
+            "update_clinic",
+            "NotFound Superseded Updated Replayed KeyMismatch",
+        ),
+        (
+            "complete_doctor",
+            "UserNotFound ClinicNotFound NotADoctor DoctorExists LicenceTaken",
+        ),
+        ("complete_doctor", "Completed Replayed KeyMismatch"),
+        ("verify_doctor", "None Some"),
+        (
+            "update_doctor",
+            "NotFound ClinicNotFound Superseded LicenceTaken Updated",
+        ),
+        ("update_doctor", "Replayed KeyMismatch"),
+        (
+            "update_patient",
+            "NotFound Superseded Updated Replayed KeyMismatch",
+        ),
+        (
+            "create_slot",
+            "DoctorNotFound ClinicNotFound ClinicMismatch ZoneChanged Overlap",
+        ),
+        ("create_slot", "Created Replayed KeyMismatch"),
+        (
+            "retire_slot",
+            "NotFound HasBookings Retired Replayed KeyMismatch",
+        ),
+        (
+            "book_many",
+            "SlotNotFound SlotMismatch PatientNotFound PatientInactive SlotInactive",
+        ),
+        (
+            "book_many",
+            "SlotPast AlreadyBooked PatientOverlap SlotFull DailyLimit Booked",
+        ),
+        ("book_many", "OnLeave Confirmed Replayed KeyMismatch"),
+        ("update_notes", "None Some Replayed KeyMismatch"),
+        (
+            "set_schedule",
+            "NotFound Superseded Published Replayed KeyMismatch",
+        ),
+        ("publish_slots", "NotFound Superseded Published"),
+        (
+            "block_time",
+            "DoctorNotFound HasBookings Blocked Replayed KeyMismatch",
+        ),
+        ("unblock_time", "true false Replayed KeyMismatch"),
+        (
+            "reschedule",
+            "NotFound Superseded Unchanged OtherDoctor Rescheduled Replayed KeyMismatch",
+        ),
+        (
+            "reschedule",
+            "SlotNotFound PatientInactive SlotInactive SlotPast AlreadyBooked PatientOverlap",
+        ),
+        ("reschedule", "SlotFull OnLeave DailyLimit"),
+        ("cancel", "NotFound Illegal Cancelled Replayed KeyMismatch"),
+        ("change_status", "Superseded Changed Replayed KeyMismatch"),
+        ("finish_job", "true false"),
+        ("claim_jobs", "ClaimedJob"),
+        ("care_relation", "true false"),
+    ] {
+        let names = outcomes
+            .split(' ')
+            .map(|outcome| format!("{method}::{outcome}"));
+        missing.extend(names.filter(|name| !seen.contains(name)));
+    }
+    assert!(missing.is_empty(), "never seen: {missing:?}");
+}

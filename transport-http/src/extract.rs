@@ -1,0 +1,22 @@
+//! Reads requests: bodies, queries and paths become values, or a refusal that names the field.
+//!
+//! What is refused never repeats the input: the messages say what was expected.
+
+mod body;
+mod budget;
+mod change;
+mod expectation;
+mod fields;
+mod path;
+mod query;
+
+pub(crate) use body::collect_early;
+pub use body::{JSON_LIMIT, Json, JsonOrForm, OptionalJson};
+pub(crate) use budget::{BODY_BUDGET, BodyBudget};
+pub(crate) use change::{checked_change, unless_blank};
+pub use fields::{Count, Id, IntegerId, Limit, Skip, Whole, present};
+pub use path::PathId;
+pub use query::Query;
+
+#[cfg(test)]
+mod tests;

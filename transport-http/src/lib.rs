@@ -1,0 +1,39 @@
+//! The HTTP surfaces of Telemed as axum routers that any host can mount, and the accept loop of
+//! the standalone server.
+//!
+//! Surfaces hold no rules: a handler reads a request, finds out who asks, calls one operation of
+//! the engine and writes what it answers.
+//!
+//! [`router`] is the whole of it for a host, and [`server::serve`] a server around it:
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`platform`] | the surface `/api`: accounts, doctors, hours, appointments by date |
+//! | [`booking`] | the surface `/api/v1` |
+//! | [`ops`] | `/health`, `/ready`, `/metrics`, `/openapi.json`, `/docs` |
+//! | [`surface`] | how a surface declares its routes, and what happens around each of them |
+//! | [`envelope`] | how a refusal travels from a handler to the shape of its surface |
+//! | [`extract`] | bodies, queries and path ids |
+//! | [`auth`] | where a credential comes from: the header, or the session cookie and what it needs |
+//! | [`limits`] | how often something may be done |
+//! | [`language`] | the texts that people read, in Arabic and in English |
+//! | [`cors`] | which origins a browser may call from |
+//! | [`server`] | the accept loop: timeouts, limits, TLS, drain |
+
+pub mod auth;
+pub mod booking;
+pub mod cors;
+pub mod envelope;
+pub mod extract;
+pub mod language;
+pub mod limits;
+pub mod ops;
+pub mod platform;
+mod router;
+pub mod server;
+pub mod surface;
+#[cfg(test)]
+mod testing;
+mod times;
+
+pub use router::{RouterConfig, openapi, router, standalone_router};

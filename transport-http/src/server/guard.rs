@@ -1,0 +1,247 @@
+//! The stream under a connection: it watches the framing and cuts off who is too slow.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::ServeOptions;
+use super::framing::{Framing, Position};
+
+/// What the stream and the requests of one connection know of each other.
+#[derive(Debug)]
+pub(super) struct Traffic {
+    /// Requests whose answer is not sent yet.
+    in_flight: AtomicUsize,
+    /// Requests that have begun.
+    begun: AtomicU64,
+    /// The number of the first request that must be refused, or 0.
+    ambiguous: AtomicU64,
+    /// When the last answer was sent, or the connection was accepted.
+    idle_since: Mutex<Instant>,
+}
+
+impl Traffic {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            in_flight: AtomicUsize::new(0),
+            begun: AtomicU64::new(0),
+            ambiguous: AtomicU64::new(0),
+            idle_since: Mutex::new(Instant::now()),
+        })
+    }
+
+    /// Counts a request until what is returned is dropped. Answers also whether its head is one
+    /// that must be refused.
+    pub(super) fn begin(self: &Arc<Self>) -> (InFlight, bool) {
+        self.in_flight.fetch_add(1, Ordering::AcqRel);
+        let number = self.begun.fetch_add(1, Ordering::AcqRel) + 1;
+        let ambiguous = self.ambiguous.load(Ordering::Acquire);
+        (
+            InFlight(Arc::clone(self)),
+            ambiguous != 0 && number >= ambiguous,
+        )
+    }
+
+    fn idle_since(&self) -> Option<Instant> {
+        let idle = self.in_flight.load(Ordering::Acquire) == 0;
+        idle.then(|| {
+            *self
+                .idle_since
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        })
+    }
+
+    fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Acquire) > 0
+    }
+}
+
+/// A request whose answer is not sent yet.
+pub(super) struct InFlight(Arc<Traffic>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        *self
+            .0
+            .idle_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.0.in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A stream with the deadlines of [`ServeOptions`].
+pub(super) struct Guarded<S> {
+    inner: S,
+    options: Arc<ServeOptions>,
+    traffic: Arc<Traffic>,
+    framing: Framing,
+    head_since: Option<Instant>,
+    /// When the connection became idle, and when the first byte came after that.
+    awake_since: Option<(Instant, Instant)>,
+    read_timer: Timer,
+    write_timer: Timer,
+}
+
+impl<S> Guarded<S> {
+    pub(super) fn new(inner: S, options: Arc<ServeOptions>, traffic: Arc<Traffic>) -> Self {
+        Self {
+            inner,
+            options,
+            traffic,
+            framing: Framing::new(),
+            head_since: None,
+            awake_since: None,
+            read_timer: Timer(None),
+            write_timer: Timer(None),
+        }
+    }
+
+    fn received(&mut self, bytes: &[u8]) {
+        self.framing.watch(bytes);
+        if let Some(number) = self.framing.ambiguous() {
+            self.traffic.ambiguous.store(number, Ordering::Release);
+        }
+        match self.framing.position() {
+            Position::Head | Position::Lost => {
+                self.head_since.get_or_insert_with(Instant::now);
+            }
+            Position::Between | Position::Body | Position::Unwatched => self.head_since = None,
+        }
+        if let Some(idle) = self.traffic.idle_since()
+            && self.awake_since.is_none_or(|(since, _)| since != idle)
+        {
+            self.awake_since = Some((idle, Instant::now()));
+        }
+    }
+
+    /// Until when the next byte must have come; `None` while it is we who are waited for, or a
+    /// body that has a deadline of its own.
+    fn read_deadline(&self) -> Option<Instant> {
+        if let Some(since) = self.head_since {
+            return Some(since + self.options.header_timeout);
+        }
+        let idle = self.traffic.idle_since()?;
+        // Whatever the watcher takes them for, bytes while nothing is being answered are the
+        // beginning of a head, or of a body that nobody reads.
+        if self.framing.position() == Position::Body
+            && let Some((since, first_byte)) = self.awake_since
+            && since == idle
+        {
+            return Some(first_byte + self.options.header_timeout);
+        }
+        Some(match self.framing.position() {
+            Position::Between if !self.traffic.has_begun() => idle + self.options.header_timeout,
+            _ => idle + self.options.idle_timeout,
+        })
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let before = buffer.filled().len();
+        match Pin::new(&mut this.inner).poll_read(context, buffer) {
+            Poll::Ready(Ok(())) => {
+                this.received(&buffer.filled()[before..]);
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => {
+                let deadline = this.read_deadline();
+                this.read_timer.poll(deadline, context)
+            }
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Guarded<S> {
+    /// Lets an answer that makes no progress end in an error.
+    fn progress<T>(
+        &mut self,
+        poll: Poll<io::Result<T>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        if poll.is_ready() {
+            self.write_timer.0 = None;
+            return poll;
+        }
+        let deadline = match &self.write_timer.0 {
+            Some(timer) => timer.deadline(),
+            None => Instant::now() + self.options.write_timeout,
+        };
+        match self.write_timer.poll(Some(deadline), context) {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            _ => Poll::Pending,
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let poll = Pin::new(&mut self.inner).poll_write(context, bytes);
+        self.progress(poll, context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let poll = Pin::new(&mut self.inner).poll_write_vectored(context, bytes);
+        self.progress(poll, context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let poll = Pin::new(&mut self.inner).poll_flush(context);
+        self.progress(poll, context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let poll = Pin::new(&mut self.inner).poll_shutdown(context);
+        self.progress(poll, context)
+    }
+}
+
+struct Timer(Option<Pin<Box<Sleep>>>);
+
+impl Timer {
+    /// Ready with an error once the deadline is over.
+    fn poll(
+        &mut self,
+        deadline: Option<Instant>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Some(deadline) = deadline else {
+            return Poll::Pending;
+        };
+        let timer = self
+            .0
+            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if timer.deadline() != deadline {
+            timer.as_mut().reset(deadline);
+        }
+        timer
+            .as_mut()
+            .poll(context)
+            .map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
