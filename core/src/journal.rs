@@ -7,6 +7,7 @@ pub mod audit;
 mod audit_tests;
 mod bus;
 mod event;
+mod frame;
 mod idempotency;
 mod job;
 mod local_bus;
@@ -22,6 +23,7 @@ pub use audit::{
 };
 pub use bus::{EventBus, Subscription, SubscriptionItem};
 pub use event::{Audience, Event, EventKind, LoggedEvent};
+pub use frame::{Frame, FrameKind};
 pub use idempotency::{IdempotencyKey, KeyClaim, KeyRecord};
 pub use job::{ClaimedJob, Job, JobEnd, JobKind, JobSelector};
 pub use local_bus::LocalBus;

@@ -14,7 +14,7 @@ use crate::directory::memory::DirectoryState;
 use crate::env::lock;
 use crate::identity::memory::IdentityState;
 use crate::journal::memory::{JournalState, apply_write};
-use crate::journal::{Event, EventBus, Write};
+use crate::journal::{EventBus, LoggedEvent, Write};
 use crate::page::{Page, PageRequest};
 use crate::scheduling::memory::SchedulingState;
 use crate::store::Written;
@@ -63,7 +63,7 @@ impl MemoryStorage {
     /// collected after the lock is released.
     pub(crate) fn transaction<T>(
         &self,
-        change: impl FnOnce(&mut State, &mut Vec<Event>) -> T,
+        change: impl FnOnce(&mut State, &mut Vec<LoggedEvent>) -> T,
     ) -> T {
         let mut events = Vec::new();
         let answer = change(&mut lock(&self.state), &mut events);
@@ -93,7 +93,7 @@ impl MemoryStorage {
 /// One write inside a transaction: the key is looked at before anything else.
 pub(crate) fn keyed<T>(
     state: &mut State,
-    events: &mut Vec<Event>,
+    events: &mut Vec<LoggedEvent>,
     write: &Write,
     decide: impl FnOnce(&mut State) -> Decided<T>,
 ) -> Written<T> {
@@ -112,7 +112,7 @@ pub(crate) fn keyed<T>(
 /// Decides, and unless it was refused leaves behind what the write says.
 pub(crate) fn settle<T>(
     state: &mut State,
-    events: &mut Vec<Event>,
+    events: &mut Vec<LoggedEvent>,
     write: &Write,
     decide: impl FnOnce(&mut State) -> Decided<T>,
 ) -> T {

@@ -5,16 +5,22 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::broadcast;
 
-use super::{Event, EventBus, Subscription};
+use super::{EventBus, Frame, LoggedEvent, Subscription, SubscriptionItem};
 
 /// A bus for one process: a bounded broadcast.
-pub struct LocalBus(broadcast::Sender<Arc<Event>>);
+pub struct LocalBus(broadcast::Sender<SubscriptionItem>);
 
 impl LocalBus {
-    /// A bus that keeps this many events for slow subscribers.
+    /// A bus that keeps this many items for slow subscribers.
     #[must_use]
     pub fn new(kept: usize) -> Self {
         Self(broadcast::channel(kept.max(1)).0)
+    }
+
+    /// Tells subscribers something as it stands: for a bus that hears it from elsewhere.
+    pub fn tell(&self, item: SubscriptionItem) {
+        // Without a subscriber there is nobody to tell.
+        let _ = self.0.send(item);
     }
 }
 
@@ -26,14 +32,18 @@ impl Default for LocalBus {
 
 #[async_trait]
 impl EventBus for LocalBus {
-    fn publish(&self, events: &[Event]) {
-        // Without a subscriber there is nobody to tell, and nothing to copy.
+    fn publish(&self, events: &[LoggedEvent]) {
+        // Without a subscriber there is nothing to copy either.
         if self.0.receiver_count() == 0 {
             return;
         }
         for event in events {
-            let _ = self.0.send(Arc::new(event.clone()));
+            self.tell(SubscriptionItem::Event(Arc::new(event.clone())));
         }
+    }
+
+    fn pass(&self, frame: Frame) {
+        self.tell(SubscriptionItem::Frame(Arc::new(frame)));
     }
 
     async fn subscribe(&self) -> Subscription {

@@ -63,7 +63,7 @@ impl JournalState {
 /// events to announce after the commit.
 ///
 /// A key is remembered for the subject of the audit row.
-pub(crate) fn apply_write(state: &mut State, write: &Write, made: Option<i64>) -> Vec<Event> {
+pub(crate) fn apply_write(state: &mut State, write: &Write, made: Option<i64>) -> Vec<LoggedEvent> {
     let journal = &mut state.journal;
     let audit = write.audit.clone().resolved(made);
     if let Some(claim) = &write.idempotency {
@@ -102,16 +102,16 @@ pub(crate) fn apply_write(state: &mut State, write: &Write, made: Option<i64>) -
         journal.jobs.insert(row.job.id, row);
     }
 
-    let events: Vec<Event> = write
-        .events
-        .iter()
-        .map(|event| event.clone().resolved(made))
-        .collect();
-    for event in &events {
+    let log = |event: &Event| {
+        let event = event.clone().resolved(made);
         journal.last_seq += 1;
         journal.events.insert(journal.last_seq, event.clone());
-    }
-    events
+        LoggedEvent {
+            seq: journal.last_seq,
+            event,
+        }
+    };
+    write.events.iter().map(log).collect()
 }
 
 #[async_trait]

@@ -11,7 +11,7 @@ use super::{
     Schedule, Slot, SlotFacts, StoredAppointment, WeeklyHours,
 };
 use crate::id::{AppointmentId, BlockId, SlotId, UserId};
-use crate::journal::{Event, Write};
+use crate::journal::{LoggedEvent, Write};
 use crate::memory::{Decided, MemoryStorage, State, keyed, next, settle};
 use crate::store::{StoreResult, Written};
 use crate::time::Timestamp;
@@ -163,7 +163,7 @@ fn live_bookings(
 /// Blocks a time; the cancellations in it come before the block, in the journal too.
 fn block_time(
     state: &mut State,
-    events: &mut Vec<Event>,
+    events: &mut Vec<LoggedEvent>,
     at: Timestamp,
     details: &BlockDetails,
     cancellations: &[CancelForBlock],

@@ -2,8 +2,10 @@
 
 use rusqlite::Connection;
 use telemed_core::crypto::Fingerprint;
-use telemed_core::journal::{Event, IdempotencyKey, KeyClaim, KeyRecord, Subject, Write};
-use telemed_core::store::{StoreResult, Written};
+use telemed_core::journal::{
+    Event, IdempotencyKey, KeyClaim, KeyRecord, LoggedEvent, Subject, Write,
+};
+use telemed_core::store::{StoreError, StoreErrorKind, StoreResult, Written};
 use telemed_core::time::Timestamp;
 
 use super::jobs;
@@ -108,8 +110,8 @@ fn apply_write(context: &mut WriteContext<'_>, write: Write, made: Option<i64>) 
     }
     for event in write.events {
         let event = event.resolved(made);
-        log_event(connection, &event)?;
-        context.announce(event);
+        let seq = log_event(connection, &event)?;
+        context.announce(LoggedEvent { seq, event });
     }
     Ok(())
 }
@@ -137,7 +139,8 @@ fn insert_key(
     Ok(())
 }
 
-fn log_event(connection: &Connection, event: &Event) -> StoreResult<()> {
+/// Adds an event to the log and to the feeds of its audience, and returns its cursor.
+fn log_event(connection: &Connection, event: &Event) -> StoreResult<u64> {
     let audience: Vec<String> = event.audience.iter().map(|one| one.as_row()).collect();
     let seq = insert(
         connection,
@@ -164,14 +167,13 @@ fn log_event(connection: &Connection, event: &Event) -> StoreResult<()> {
             (feed, seq),
         )?;
     }
-    Ok(())
+    u64::try_from(seq).map_err(|_| StoreError::corrupt("the log of events has a negative cursor"))
 }
 
 /// A JSON object as rows keep it.
 pub(super) fn object_text(
     data: &serde_json::Map<String, serde_json::Value>,
 ) -> StoreResult<String> {
-    use telemed_core::store::{StoreError, StoreErrorKind};
     serde_json::to_string(data)
         .map_err(|_| StoreError::new(StoreErrorKind::Internal, "writing data as JSON"))
 }

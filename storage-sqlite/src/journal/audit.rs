@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use telemed_core::crypto::TenantKeyId;
 use telemed_core::journal::{
-    AuditHead, AuditRow, AuditStore, Checkpoint, Event, EventBus, SealedAuditRow,
+    AuditHead, AuditRow, AuditStore, Checkpoint, EventBus, LoggedEvent, SealedAuditRow,
 };
 use telemed_core::store::{StoreError, StoreResult};
 use telemed_core::time::Timestamp;
@@ -47,7 +47,7 @@ impl GroupEnd for Sealer {
         Ok(())
     }
 
-    fn after_commit(&mut self, events: &[Event]) {
+    fn after_commit(&mut self, events: &[LoggedEvent]) {
         if !events.is_empty() {
             self.bus.publish(events);
         }

@@ -155,7 +155,7 @@ async fn events_reach_the_bus_and_the_log_and_refusals_do_not() {
     assert_eq!(logged[0].event.subject, Subject::number(Resource::User, 1));
     for logged in logged {
         let heard = listener.next().await;
-        assert_eq!(heard, Some(SubscriptionItem::Event(Arc::new(logged.event))));
+        assert_eq!(heard, Some(SubscriptionItem::Event(Arc::new(logged))));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rusqlite::Connection;
-use telemed_core::journal::{AuditRow, Event};
+use telemed_core::journal::{AuditRow, LoggedEvent};
 use telemed_core::store::{StoreError, StoreErrorKind, StoreResult};
 use tokio::sync::oneshot;
 
@@ -32,7 +32,7 @@ pub(crate) struct Left {
     /// Rows for the audit log, in order; they get their numbers right before COMMIT.
     pub(crate) audit: Vec<AuditRow>,
     /// What is announced after COMMIT, in order.
-    pub(crate) events: Vec<Event>,
+    pub(crate) events: Vec<LoggedEvent>,
     #[cfg(test)]
     pub(super) fault: Option<CommitFault>,
 }
@@ -101,7 +101,7 @@ impl<'c> WriteContext<'c> {
     }
 
     /// Leaves an event to be announced after COMMIT, unless the command is undone.
-    pub(crate) fn announce(&mut self, event: Event) {
+    pub(crate) fn announce(&mut self, event: LoggedEvent) {
         self.left.events.push(event);
     }
 

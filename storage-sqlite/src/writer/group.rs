@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use rusqlite::Connection;
-use telemed_core::journal::{AuditRow, Event};
+use telemed_core::journal::{AuditRow, LoggedEvent};
 use telemed_core::store::{StoreError, StoreErrorKind, StoreResult};
 use tokio::sync::mpsc;
 
@@ -27,7 +27,7 @@ pub(crate) trait GroupEnd: Send {
 
     /// Announces what the kept commands left, after a successful COMMIT and before anybody is
     /// answered.
-    fn after_commit(&mut self, events: &[Event]);
+    fn after_commit(&mut self, events: &[LoggedEvent]);
 }
 
 /// What becomes of the commands of a group.

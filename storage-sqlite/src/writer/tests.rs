@@ -12,7 +12,7 @@ use std::task::{Context, Waker};
 
 use rusqlite::{CachedStatement, Connection};
 use telemed_core::actor::ActorReference;
-use telemed_core::journal::{AuditRow, Event, EventKind, Resource, Subject};
+use telemed_core::journal::{AuditRow, Event, EventKind, LoggedEvent, Resource, Subject};
 use telemed_core::store::{StoreError, StoreErrorKind, StoreResult};
 use telemed_core::time::Timestamp;
 
@@ -37,8 +37,8 @@ fn audit(number: i64) -> AuditRow {
     }
 }
 
-fn event(number: i64) -> Event {
-    Event {
+fn event(number: i64) -> LoggedEvent {
+    let event = Event {
         id: uuid::Uuid::nil().into(),
         kind: EventKind::SlotCreated,
         audience: Vec::new(),
@@ -46,7 +46,8 @@ fn event(number: i64) -> Event {
         at: Timestamp::from_micros(number),
         actor: ActorReference::Operator,
         data: serde_json::Map::new(),
-    }
+    };
+    LoggedEvent { seq: 1, event }
 }
 
 /// A number for which storing the audit rows fails.
@@ -85,9 +86,9 @@ impl GroupEnd for Recorder {
         Ok(())
     }
 
-    fn after_commit(&mut self, events: &[Event]) {
+    fn after_commit(&mut self, events: &[LoggedEvent]) {
         for event in events {
-            let number = event.subject.as_number().unwrap();
+            let number = event.event.subject.as_number().unwrap();
             let seen: bool = self
                 .elsewhere
                 .query_row(

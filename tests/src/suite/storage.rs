@@ -299,10 +299,10 @@ async fn a_commit_is_announced(world: Arc<World>) {
         match subscription.next().await {
             Some(SubscriptionItem::Event(event)) => {
                 // What is heard is committed: it can be read, with the number that was given.
-                assert!(event.subject.as_number().is_some());
-                if !event.audience.is_empty() {
+                assert!(event.event.subject.as_number().is_some());
+                if !event.event.audience.is_empty() {
                     let logged = events_of(&**store, [told]).await;
-                    assert!(logged.iter().any(|one| one.event == *event));
+                    assert!(logged.iter().any(|one| *one == *event));
                 }
                 heard.push(event);
             }
@@ -310,11 +310,11 @@ async fn a_commit_is_announced(world: Arc<World>) {
         }
     }
     assert_eq!(
-        heard.iter().map(|event| event.id).collect::<Vec<_>>(),
+        heard.iter().map(|one| one.event.id).collect::<Vec<_>>(),
         expected
     );
     assert_eq!(
-        heard[3].subject,
+        heard[3].event.subject,
         Subject::number(Resource::Clinic, clinic.id.get())
     );
 }

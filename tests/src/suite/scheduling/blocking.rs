@@ -180,7 +180,7 @@ async fn a_block_cancels_what_it_is_given(world: Arc<World>) {
     let mut heard = Vec::new();
     while heard.len() < about.len() {
         match subscription.next().await {
-            Some(SubscriptionItem::Event(event)) => heard.push(event.subject),
+            Some(SubscriptionItem::Event(event)) => heard.push(event.event.subject),
             other => panic!("{other:?}"),
         }
     }
