@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::actor::Actor;
-use crate::crypto::{KeyProvider, KeyProviderError, Vault};
+use crate::crypto::{Fingerprint, KeyProvider, KeyProviderError, Vault};
 use crate::directory::Directory;
 use crate::env::{Clock, Entropy, UuidSource};
 use crate::error::{Code, Error};
@@ -17,6 +17,7 @@ use crate::journal::{
     Audience, AuditRow, CheckpointSink, Event, EventBus, EventKind, IdempotencyKey, Job, JobKind,
     KeyClaim, Resource, Subject, Subscription, Write,
 };
+use crate::messaging::Messaging;
 use crate::notifications::Notifier;
 use crate::policy::Action;
 use crate::scheduling::{ReminderHours, Scheduling};
@@ -62,6 +63,26 @@ pub struct Settings {
     pub guessing: GuessingLimits,
     /// How long a claimed job is left to its runner.
     pub job_lease: Duration,
+    /// How many characters a message may have.
+    pub message_lengths: MessageLengths,
+}
+
+/// How many characters a message may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageLengths {
+    /// On the chat surface.
+    pub chat: usize,
+    /// On the others.
+    pub others: usize,
+}
+
+impl Default for MessageLengths {
+    fn default() -> Self {
+        Self {
+            chat: 2000,
+            others: 5000,
+        }
+    }
 }
 
 impl Default for Settings {
@@ -74,6 +95,7 @@ impl Default for Settings {
             reminders: ReminderHours::default(),
             guessing: GuessingLimits::default(),
             job_lease: Duration::from_secs(60),
+            message_lengths: MessageLengths::default(),
         }
     }
 }
@@ -149,6 +171,18 @@ impl Engine {
     #[must_use]
     pub fn scheduling(&self) -> Scheduling<'_> {
         Scheduling::new(self)
+    }
+
+    /// Conversations and messages.
+    #[must_use]
+    pub fn messaging(&self) -> Messaging<'_> {
+        Messaging::new(self)
+    }
+
+    /// What a host has decided.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.inner.parts.settings
     }
 
     /// Listens to what is committed from now on.
@@ -271,6 +305,14 @@ impl RequestParts {
     }
 }
 
+impl RequestParts {
+    /// The keyed fingerprint of the request for a purpose.
+    pub(crate) fn fingerprint(&self, inner: &Inner, purpose: &str) -> Fingerprint {
+        let parts: Vec<&[u8]> = self.0.iter().map(Vec::as_slice).collect();
+        inner.vault.fingerprint(purpose, &parts)
+    }
+}
+
 /// A keyed command on its way: where it is looked up before anything is decided, and what the
 /// store is told.
 pub(crate) struct Keyed {
@@ -291,11 +333,10 @@ impl Keyed {
                 Some(user) => user.to_string(),
                 None => actor.reference().kind().to_owned(),
             };
-            let parts: Vec<&[u8]> = request.0.iter().map(Vec::as_slice).collect();
             KeyClaim {
                 scope: format!("{who} {action}"),
                 key: key.clone(),
-                fingerprint: inner.vault.fingerprint(action.as_str(), &parts),
+                fingerprint: request.fingerprint(inner, action.as_str()),
             }
         });
         Self { claim }

@@ -164,6 +164,10 @@ pub enum What {
     Appointment,
     /// A time that a doctor has blocked.
     BlockedTime,
+    /// A conversation.
+    Conversation,
+    /// A message.
+    Message,
 }
 
 impl What {
@@ -178,6 +182,8 @@ impl What {
             Self::Slot => "slot_id",
             Self::Appointment => "appointment_id",
             Self::BlockedTime => "block_id",
+            Self::Conversation => "conversation_id",
+            Self::Message => "message_id",
         }
     }
 
@@ -190,6 +196,8 @@ impl What {
             Self::Slot => "Slot not found",
             Self::Appointment => "Appointment not found",
             Self::BlockedTime => "Blocked time not found",
+            Self::Conversation => "Conversation not found",
+            Self::Message => "Message not found",
         }
     }
 }

@@ -105,4 +105,10 @@ uuid_id! {
     DataKeyId;
     /// The identity of a row inside the associated data of what it seals.
     SealId;
+    /// A conversation.
+    ConversationId;
+    /// A message.
+    MessageId;
+    /// A call.
+    CallId;
 }

@@ -12,6 +12,7 @@ mod idempotency;
 mod job;
 mod local_bus;
 pub(crate) mod memory;
+mod read_events;
 mod run_due;
 mod seal_audit;
 mod store;
@@ -22,11 +23,12 @@ pub use audit::{
     AuditHead, AuditRow, Checkpoint, CheckpointSink, MemoryCheckpoints, SealedAuditRow,
 };
 pub use bus::{EventBus, Subscription, SubscriptionItem};
-pub use event::{Audience, Event, EventKind, LoggedEvent};
+pub use event::{Audience, Event, EventKind, EventSpan, LoggedEvent};
 pub use frame::{Frame, FrameKind};
 pub use idempotency::{IdempotencyKey, KeyClaim, KeyRecord};
 pub use job::{ClaimedJob, Job, JobEnd, JobKind, JobSelector};
 pub use local_bus::LocalBus;
+pub use read_events::EventPage;
 pub use run_due::RunReport;
 pub use store::{AuditStore, JournalStore, Retention};
 pub use verify_audit::{AuditFault, AuditReport};

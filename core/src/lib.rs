@@ -6,7 +6,7 @@
 //! wants one line instead.
 //!
 //! Every crate of the project is cut into the same slices: [`identity`], [`directory`],
-//! [`scheduling`], [`notifications`], [`journal`]. Whoever knows the word knows the file.
+//! [`scheduling`], [`messaging`], [`notifications`], [`journal`]. Whoever knows the word knows the file.
 //!
 //! An operation is one file, in one order: validate, load, ask the [`policy`], decide, let the
 //! store write, answer. Stores guard what must hold under races; they decide nothing else.
@@ -23,6 +23,7 @@ pub mod identity;
 pub mod journal;
 pub mod limits;
 pub mod memory;
+pub mod messaging;
 pub mod notifications;
 pub mod page;
 pub mod policy;
@@ -31,5 +32,5 @@ pub mod store;
 pub mod time;
 pub mod value;
 
-pub use engine::{Engine, EngineParts, KEY_CHECK, OpenError, Settings};
+pub use engine::{Engine, EngineParts, KEY_CHECK, MessageLengths, OpenError, Settings};
 pub use error::{Code, Error, Kind};

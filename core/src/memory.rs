@@ -15,6 +15,7 @@ use crate::env::lock;
 use crate::identity::memory::IdentityState;
 use crate::journal::memory::{JournalState, apply_write};
 use crate::journal::{EventBus, LoggedEvent, Write};
+use crate::messaging::memory::MessagingState;
 use crate::page::{Page, PageRequest};
 use crate::scheduling::memory::SchedulingState;
 use crate::store::Written;
@@ -31,6 +32,7 @@ pub(crate) struct State {
     pub(crate) identity: IdentityState,
     pub(crate) directory: DirectoryState,
     pub(crate) scheduling: SchedulingState,
+    pub(crate) messaging: MessagingState,
     pub(crate) journal: JournalState,
 }
 

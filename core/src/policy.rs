@@ -165,6 +165,24 @@ words! {
         Complete = "appointment.complete",
         /// Say that the patient did not come.
         NoShow = "appointment.no_show",
+        /// Open a conversation with somebody.
+        OpenConversation = "conversation.open",
+        /// List the own conversations.
+        ListConversations = "conversation.list",
+        /// Read a conversation.
+        ReadConversation = "conversation.read",
+        /// Put a conversation away or bring it back.
+        ArchiveConversation = "conversation.archive",
+        /// Show that one writes.
+        ShowTyping = "conversation.show_typing",
+        /// Send a message.
+        SendMessage = "message.send",
+        /// Mark messages as delivered or read.
+        MarkMessages = "message.mark",
+        /// Search the own messages.
+        SearchMessages = "message.search",
+        /// Read what has happened to oneself since a cursor.
+        ReadEvents = "event.read",
     }
 }
 
@@ -209,6 +227,15 @@ impl Action {
             Self::ReadAppointment | Self::Cancel | Self::Reschedule | Self::UpdateNotes => {
                 [Never, Own, Never, Own, Any, Never]
             }
+            Self::OpenConversation
+            | Self::ListConversations
+            | Self::ReadConversation
+            | Self::ArchiveConversation
+            | Self::ShowTyping
+            | Self::SendMessage
+            | Self::MarkMessages
+            | Self::SearchMessages
+            | Self::ReadEvents => [Never, Own, Own, Own, Own, Never],
             Self::Confirm | Self::Reject | Self::Complete | Self::NoShow => {
                 [Never, Never, Never, Own, Any, Never]
             }
@@ -227,6 +254,7 @@ impl Action {
                 | Self::SetSchedule
                 | Self::PublishSlots
                 | Self::BlockTime
+                | Self::OpenConversation
         )
     }
 }

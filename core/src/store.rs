@@ -204,6 +204,7 @@ pub trait Storage:
     + crate::directory::DirectoryStore
     + crate::scheduling::SchedulingStore
     + crate::scheduling::AvailabilityStore
+    + crate::messaging::MessagingStore
     + crate::journal::JournalStore
     + crate::journal::AuditStore
 {
@@ -214,6 +215,7 @@ impl<S> Storage for S where
         + crate::directory::DirectoryStore
         + crate::scheduling::SchedulingStore
         + crate::scheduling::AvailabilityStore
+        + crate::messaging::MessagingStore
         + crate::journal::JournalStore
         + crate::journal::AuditStore
         + ?Sized

@@ -6,6 +6,7 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
 
+use super::key_provider::derive;
 use super::{TenantKeyId, TenantKeys};
 use crate::env::Entropy;
 use crate::error::{Code, Error};
@@ -47,6 +48,11 @@ impl DataKey {
 
     pub(crate) fn secret(&self) -> &[u8; 32] {
         &self.secret
+    }
+
+    /// A key for one purpose (HKDF-SHA256, RFC 5869).
+    pub(crate) fn subkey(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
+        derive(&self.secret, purpose)
     }
 
     /// Makes a new key and its wrapped form.

@@ -72,7 +72,8 @@ impl fmt::Debug for TenantKey {
     }
 }
 
-fn derive(secret: &[u8; 32], purpose: &str) -> Zeroizing<[u8; 32]> {
+/// A key that follows from a secret for one purpose.
+pub(super) fn derive(secret: &[u8; 32], purpose: &str) -> Zeroizing<[u8; 32]> {
     let mut key = Zeroizing::new([0u8; 32]);
     // 32 bytes are far below HKDF's limit of 255 blocks, so expansion cannot fail.
     let _ = Hkdf::<Sha256>::new(None, secret).expand(purpose.as_bytes(), key.as_mut_slice());

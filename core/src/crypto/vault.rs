@@ -67,6 +67,32 @@ impl Vault {
         DataKey::generate(id, &self.tenant, entropy)
     }
 
+    /// The data key with this id, from memory or from the store.
+    pub(crate) async fn key(
+        &self,
+        store: &dyn IdentityStore,
+        id: DataKeyId,
+    ) -> Result<DataKey, Error> {
+        if let Some(key) = lock(&self.open).keys.get(&id) {
+            return Ok(key.clone());
+        }
+        let wrapped = store.data_keys(&[id]).await?;
+        let wrapped = wrapped.first().ok_or_else(|| {
+            Error::new(Code::Internal).message("the data key of a conversation is missing")
+        })?;
+        self.unwrapped(wrapped)
+    }
+
+    /// A key whose wrapped form was read.
+    pub(crate) fn unwrapped(&self, wrapped: &WrappedDataKey) -> Result<DataKey, Error> {
+        if let Some(key) = lock(&self.open).keys.get(&wrapped.id) {
+            return Ok(key.clone());
+        }
+        let key = wrapped.unwrap_with(&self.tenant)?;
+        lock(&self.open).remember(&key);
+        Ok(key)
+    }
+
     /// The data key of a user, from memory or from the store; `None` for an unknown user.
     pub(crate) async fn find_key_of_user(
         &self,

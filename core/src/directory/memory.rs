@@ -43,6 +43,13 @@ struct PatientRow {
 }
 
 impl DirectoryState {
+    /// The doctor's field of medicine, if the user has a doctor's profile.
+    pub(crate) fn specialty_of(&self, user: UserId) -> Option<Specialty> {
+        self.doctors
+            .get(&user)
+            .map(|row| row.details.specialty.clone())
+    }
+
     pub(crate) fn clinic(&self, clinic: ClinicId) -> Option<&Clinic> {
         self.clinics.get(&clinic)
     }

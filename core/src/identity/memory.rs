@@ -43,6 +43,15 @@ impl IdentityState {
         self.users.get(&user).map(|row| &row.user)
     }
 
+    /// Keeps a data key.
+    pub(crate) fn keep_data_key(&mut self, key: WrappedDataKey) {
+        self.data_keys.insert(key.id, key);
+    }
+
+    pub(crate) fn data_key(&self, id: DataKeyId) -> Option<&WrappedDataKey> {
+        self.data_keys.get(&id)
+    }
+
     /// Notes that a user is verified.
     pub(crate) fn verify(&mut self, user: UserId, at: Timestamp) {
         if let Some(row) = self.users.get_mut(&user) {

@@ -310,7 +310,8 @@ store_trait! {
         /// - `register_makes_the_account_whole`
         async fn data_key_of_user(&self, user: UserId) -> Option<WrappedDataKey>;
 
-        /// The data keys with these ids, in any order; unknown ones are left out.
+        /// The data keys with these ids, of users and of conversations, in any order; unknown
+        /// ones are left out.
         ///
         /// # Behavior
         /// - `data_keys_are_read_in_one_call`

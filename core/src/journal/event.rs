@@ -59,6 +59,16 @@ words! {
         AppointmentRescheduled = "appointment.rescheduled",
         /// An appointment's status changed otherwise.
         AppointmentUpdated = "appointment.updated",
+        /// A conversation was opened.
+        ConversationOpened = "conversation.opened",
+        /// A participant put a conversation away, or brought it back.
+        ConversationArchived = "conversation.archived",
+        /// A message was sent.
+        MessageSent = "message.sent",
+        /// A participant's device has messages.
+        MessagesDelivered = "messages.delivered",
+        /// A participant has read messages.
+        MessagesRead = "messages.read",
     }
 }
 
@@ -112,6 +122,15 @@ impl Event {
         self.subject = self.subject.resolved(made);
         self
     }
+}
+
+/// From where to where the log of events reaches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EventSpan {
+    /// The highest cursor of an event that is no longer kept; 0 when none was dropped.
+    pub dropped_up_to: u64,
+    /// The highest cursor that a reader can have reached; 0 when nothing was ever logged.
+    pub newest: u64,
 }
 
 /// An event in the log, with the cursor that a reader goes on from.

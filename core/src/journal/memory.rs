@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 
 use super::{
-    Audience, AuditHead, AuditRow, AuditStore, Checkpoint, ClaimedJob, Event, IdempotencyKey, Job,
-    JobEnd, JournalStore, KeyRecord, LoggedEvent, Retention, SealedAuditRow, Write,
+    Audience, AuditHead, AuditRow, AuditStore, Checkpoint, ClaimedJob, Event, EventSpan,
+    IdempotencyKey, Job, JobEnd, JournalStore, KeyRecord, LoggedEvent, Retention, SealedAuditRow,
+    Write,
 };
 use crate::id::JobId;
 use crate::memory::{Decided, MemoryStorage, State};
@@ -19,6 +20,7 @@ pub(crate) struct JournalState {
     /// By cursor; the next one is one above the highest that was ever given.
     events: BTreeMap<u64, Event>,
     last_seq: u64,
+    dropped_up_to: u64,
     jobs: BTreeMap<JobId, JobRow>,
     /// By scope and key.
     keys: BTreeMap<(String, String), KeyRow>,
@@ -149,6 +151,13 @@ impl JournalStore for MemoryStorage {
         }))
     }
 
+    async fn event_span(&self) -> StoreResult<EventSpan> {
+        Ok(self.read(|state| EventSpan {
+            dropped_up_to: state.journal.dropped_up_to,
+            newest: state.journal.last_seq,
+        }))
+    }
+
     async fn claim_jobs(
         &self,
         now: Timestamp,
@@ -231,9 +240,14 @@ impl JournalStore for MemoryStorage {
             let State {
                 journal, identity, ..
             } = state;
-            journal
-                .events
-                .retain(|_, event| event.at >= retention.events_before);
+            let dropped_up_to = &mut journal.dropped_up_to;
+            journal.events.retain(|seq, event| {
+                let stays = event.at >= retention.events_before;
+                if !stays {
+                    *dropped_up_to = (*dropped_up_to).max(*seq);
+                }
+                stays
+            });
             journal
                 .keys
                 .retain(|_, row| row.at >= retention.keys_before);

@@ -2,8 +2,8 @@
 
 use crate::id::JobId;
 use crate::journal::{
-    Audience, AuditHead, Checkpoint, ClaimedJob, IdempotencyKey, JobEnd, KeyRecord, LoggedEvent,
-    SealedAuditRow, Write,
+    Audience, AuditHead, Checkpoint, ClaimedJob, EventSpan, IdempotencyKey, JobEnd, KeyRecord,
+    LoggedEvent, SealedAuditRow, Write,
 };
 use crate::store::store_trait;
 use crate::time::Timestamp;
@@ -48,6 +48,13 @@ store_trait! {
         ///   comes once.
         /// - `events_of_others_do_not_show`
         async fn events_after(&self, audiences: &[Audience], seq: u64, limit: u32) -> Vec<LoggedEvent>;
+
+        /// From where to where the log of events reaches.
+        ///
+        /// # Behavior
+        /// - `the_span_of_the_log_is_known`: nothing in an empty log; then the highest cursor that
+        ///   a reader can have reached, and the highest that was dropped.
+        async fn event_span(&self) -> EventSpan;
 
         /// Claims jobs that are due, earliest first, for the time of a lease.
         ///

@@ -48,6 +48,10 @@ words! {
         BlockedTime = "blocked_time",
         /// A session.
         Session = "session",
+        /// A conversation.
+        Conversation = "conversation",
+        /// A message.
+        Message = "message",
         /// The installation as a whole.
         Installation = "installation",
     }
@@ -118,6 +122,15 @@ impl Subject {
     pub fn as_number(self) -> Option<i64> {
         match self.id {
             SubjectId::Number(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// The UUID, if it has one.
+    #[must_use]
+    pub fn as_uuid(self) -> Option<Uuid> {
+        match self.id {
+            SubjectId::Uuid(uuid) => Some(uuid),
             _ => None,
         }
     }
