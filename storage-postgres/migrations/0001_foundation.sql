@@ -165,11 +165,11 @@ CREATE TABLE event_feeds (
 -- What is added to a transaction's number: a database that was moved to another cluster goes on
 -- above the cursors that it has given. `purged` is the highest cursor that was dropped.
 CREATE TABLE event_log (
-    only INTEGER PRIMARY KEY CHECK (only = 1),
+    is_only BOOLEAN PRIMARY KEY CHECK (is_only),
     base BIGINT NOT NULL CHECK (base >= 0),
     purged BIGINT NOT NULL
 );
-INSERT INTO event_log (only, base, purged) VALUES (1, 0, 0);
+INSERT INTO event_log (is_only, base, purged) VALUES (true, 0, 0);
 
 -- ready_at is when the job may be claimed: its due time, or the end of its lease.
 CREATE TABLE jobs (
@@ -230,11 +230,11 @@ CREATE TABLE audit_rows (
 );
 
 CREATE TABLE audit_head (
-    only INTEGER PRIMARY KEY CHECK (only = 1),
+    is_only BOOLEAN PRIMARY KEY CHECK (is_only),
     number BIGINT NOT NULL CHECK (number >= 0),
     hash BYTEA NOT NULL CHECK (octet_length(hash) = 32)
 );
-INSERT INTO audit_head (only, number, hash) VALUES (1, 0, decode(repeat('00', 32), 'hex'));
+INSERT INTO audit_head (is_only, number, hash) VALUES (true, 0, decode(repeat('00', 32), 'hex'));
 
 CREATE TABLE audit_checkpoints (
     number BIGINT PRIMARY KEY CHECK (number >= 0),
