@@ -108,11 +108,11 @@ pub(crate) fn data_key(columns: &mut Columns<'_>) -> StoreResult<WrappedDataKey>
 
 /// The columns of [`DATA_KEY`] where one is joined that may be gone.
 fn maybe_data_key(columns: &mut Columns<'_>) -> StoreResult<Option<WrappedDataKey>> {
-    let id: Option<[u8; 16]> = columns.next()?;
+    let id: Option<uuid::Uuid> = columns.next()?;
     let (tenant_key, wrapped) = (columns.maybe(TenantKeyId)?, columns.next()?);
     Ok(match (id, tenant_key, wrapped) {
         (Some(id), Some(tenant_key), Some(wrapped)) => Some(WrappedDataKey {
-            id: uuid::Uuid::from_bytes(id).into(),
+            id: id.into(),
             tenant_key,
             wrapped,
         }),
