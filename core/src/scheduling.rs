@@ -29,8 +29,8 @@ pub use appointment::{
     Symptoms, TransitionBy,
 };
 pub use availability_store::{
-    AvailabilityStore, BlockOutcome, CancelForBlock, DaySlot, PublishOutcome, RescheduleCommand,
-    RescheduleOutcome,
+    AvailabilityStore, BlockOutcome, CancelForBlock, DaySlot, DoctorDays, PublishOutcome,
+    RescheduleCommand, RescheduleOutcome,
 };
 pub use block_time::BlockTime;
 pub use blocked_time::{BlockDetails, BlockedTime};
@@ -40,7 +40,7 @@ pub use cancel::Cancel;
 pub use create_slot::CreateSlot;
 pub use free_times::{FreeTime, FreeTimes, MOST_DAYS};
 pub use reminder::ReminderHours;
-pub use reschedule::MoveTo;
+pub use reschedule::{MoveTo, Reschedule};
 pub use schedule::{DAYS_AHEAD, LocalTime, Publication, Schedule, WeeklyHours, Window};
 pub(crate) use service::care_relation;
 pub use set_schedule::{Hours, SetSchedule};

@@ -23,7 +23,7 @@ use telemed_core::time::Timestamp;
 use crate::SqliteStore;
 use crate::journal::Decided;
 use crate::rows;
-use crate::statement::{Conditions, List, any, change, one};
+use crate::statement::{Conditions, List, all, any, change, one};
 
 /// The user with this id.
 pub(crate) fn user_by_id(connection: &Connection, user: UserId) -> StoreResult<Option<StoredUser>> {
@@ -417,22 +417,14 @@ impl IdentityStore for SqliteStore {
     }
 
     async fn data_keys(&self, ids: &[DataKeyId]) -> StoreResult<Vec<WrappedDataKey>> {
-        let ids = ids.to_vec();
+        let ids: Vec<String> = ids.iter().map(|id| id.get().simple().to_string()).collect();
         self.read(move |connection| {
-            let sql = format!("SELECT {} FROM data_keys WHERE id = ?1", rows::DATA_KEY);
-            let mut keys = Vec::with_capacity(ids.len());
-            for id in ids {
-                let id = id.get();
-                let action = "reading a data key";
-                keys.extend(one(
-                    connection,
-                    action,
-                    &sql,
-                    [id.as_bytes()],
-                    rows::data_key,
-                )?);
-            }
-            Ok(keys)
+            let sql = format!(
+                "SELECT {} FROM data_keys WHERE id IN (SELECT unhex(value) FROM json_each(?1))",
+                rows::DATA_KEY
+            );
+            let ids = serde_json::Value::from(ids).to_string();
+            all(connection, "reading data keys", &sql, [ids], rows::data_key)
         })
         .await
     }

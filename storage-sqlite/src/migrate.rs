@@ -30,6 +30,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "platform",
         sql: include_str!("../migrations/0002_platform.sql"),
     },
+    Migration {
+        version: 3,
+        name: "days",
+        sql: include_str!("../migrations/0003_days.sql"),
+    },
 ];
 
 /// Why a database cannot be opened.

@@ -106,6 +106,24 @@ pub(crate) fn data_key(columns: &mut Columns<'_>) -> StoreResult<WrappedDataKey>
     })
 }
 
+/// The columns of [`DATA_KEY`] where one is joined that may be gone.
+fn maybe_data_key(columns: &mut Columns<'_>) -> StoreResult<Option<WrappedDataKey>> {
+    let id: Option<[u8; 16]> = columns.next()?;
+    let (tenant_key, wrapped) = (columns.maybe(TenantKeyId)?, columns.next()?);
+    Ok(match (id, tenant_key, wrapped) {
+        (Some(id), Some(tenant_key), Some(wrapped)) => Some(WrappedDataKey {
+            id: uuid::Uuid::from_bytes(id).into(),
+            tenant_key,
+            wrapped,
+        }),
+        _ => None,
+    })
+}
+
+pub(crate) fn time_zone(columns: &mut Columns<'_>) -> StoreResult<TimeZone> {
+    columns.known(|name: String| TimeZone::named(&name))
+}
+
 pub(crate) const CLINIC: &str = "id, name, address, phone, email, city, state, zip_code, \
      time_zone, is_active, created_at, updated_at, version";
 
@@ -120,7 +138,7 @@ pub(crate) fn clinic(columns: &mut Columns<'_>) -> StoreResult<Clinic> {
             city: columns.maybe(City::from_row)?,
             state: columns.maybe(Region::from_row)?,
             zip_code: columns.maybe(ZipCode::from_row)?,
-            time_zone: columns.known(|name: String| TimeZone::named(&name))?,
+            time_zone: time_zone(columns)?,
             is_active: columns.next()?,
         },
         created_at: instant(columns)?,
@@ -223,7 +241,7 @@ pub(crate) const APPOINTMENT: &str = "appointments.id, appointments.patient_id, 
      appointments.starts_at, appointments.ends_at, slots.local_day, appointments.kind, \
      appointments.status, appointments.seal_id, appointments.reason_for_visit, \
      appointments.symptoms, appointments.notes, appointments.status_reason, \
-     appointments.cancelled_at, appointments.created_at, appointments.updated_at";
+     appointments.reschedule_reason, appointments.cancelled_at, appointments.created_at, appointments.updated_at";
 
 /// Appointments with their slots, which know the local day.
 pub(crate) const APPOINTMENTS: &str = "appointments JOIN slots ON slots.id = appointments.slot_id";
@@ -242,22 +260,24 @@ pub(crate) fn appointment(columns: &mut Columns<'_>) -> StoreResult<StoredAppoin
         symptoms: columns.maybe(Sealed::from_row)?,
         notes: columns.maybe(Sealed::from_row)?,
         status_reason: columns.maybe(Sealed::from_row)?,
+        reschedule_reason: columns.maybe(Sealed::from_row)?,
         cancelled_at: maybe_instant(columns)?,
         created_at: instant(columns)?,
         updated_at: instant(columns)?,
     })
 }
 
-/// What stands beside [`APPOINTMENT`] where names are shown.
-pub(crate) const APPOINTMENT_NAMES: &str =
-    "patient.full_name, doctor.full_name, doctors.specialty, clinics.time_zone";
+/// What stands beside [`APPOINTMENT`] where names are shown and texts are opened.
+pub(crate) const APPOINTMENT_NAMES: &str = "patient.full_name, doctor.full_name, doctors.specialty, clinics.time_zone, \
+     data_keys.id, data_keys.tenant_key, data_keys.wrapped";
 
-/// What belongs to an appointment and its names.
+/// What belongs to an appointment and its names. A data key may be gone.
 pub(crate) const APPOINTMENT_JOINS: &str = "CROSS JOIN slots ON slots.id = appointments.slot_id \
      CROSS JOIN users AS patient ON patient.id = appointments.patient_id \
      CROSS JOIN users AS doctor ON doctor.id = appointments.doctor_id \
      CROSS JOIN doctors ON doctors.id = appointments.doctor_id \
-     CROSS JOIN clinics ON clinics.id = appointments.clinic_id";
+     CROSS JOIN clinics ON clinics.id = appointments.clinic_id \
+     LEFT JOIN data_keys ON data_keys.user_id = appointments.patient_id";
 
 /// The columns of [`APPOINTMENT`], then [`APPOINTMENT_NAMES`].
 pub(crate) fn appointment_row(columns: &mut Columns<'_>) -> StoreResult<AppointmentRow> {
@@ -267,8 +287,9 @@ pub(crate) fn appointment_row(columns: &mut Columns<'_>) -> StoreResult<Appointm
             patient: columns.make(FullName::from_row)?,
             doctor: columns.make(FullName::from_row)?,
             specialty: columns.make(Specialty::from_row)?,
-            time_zone: columns.known(|name: String| TimeZone::named(&name))?,
+            time_zone: time_zone(columns)?,
         },
+        patient_key: maybe_data_key(columns)?,
     })
 }
 

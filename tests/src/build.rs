@@ -15,12 +15,12 @@ use telemed_core::actor::{ActorReference, Role};
 use telemed_core::crypto::{Fingerprint, Sealed, TenantKeyId, WrappedDataKey};
 use telemed_core::directory::{
     Clinic, ClinicDetails, ClinicName, CompleteDoctor, CompleteDoctorOutcome, DailyLimit,
-    DoctorDetails, ExperienceYears, LicenceNumber, Specialty,
+    DoctorDetails, Edited, ExperienceYears, LicenceNumber, Specialty, UpdateDoctorOutcome,
 };
 use telemed_core::id::{AuditId, ClinicId, DataKeyId, EventId, JobId, SealId, SessionId, UserId};
 use telemed_core::identity::{
-    ConcludeLogin, ConcludeLoginOutcome, Email, FullName, GuessingLimits, LoginKeys, LoginStanding,
-    NewSession, NewUser, PasswordHash, RegisterOutcome, StoredUser,
+    ConcludeLogin, ConcludeLoginOutcome, DoctorApplication, Email, FullName, GuessingLimits,
+    LoginKeys, LoginStanding, NewSession, NewUser, PasswordHash, RegisterOutcome, StoredUser,
 };
 use telemed_core::journal::{
     Audience, AuditRow, Event, EventKind, IdempotencyKey, Job, JobKind, KeyClaim, Resource,
@@ -28,7 +28,7 @@ use telemed_core::journal::{
 };
 use telemed_core::page::{PageLimit, PageRequest, PageSkip};
 use telemed_core::store::Written;
-use telemed_core::time::{TimeZone, Timestamp};
+use telemed_core::time::{LocalDay, TimeZone, Timestamp};
 use uuid::Uuid;
 
 use crate::Fixture;
@@ -89,6 +89,15 @@ pub fn user_id(number: i64) -> UserId {
 #[must_use]
 pub fn zone(name: &str) -> TimeZone {
     TimeZone::named(name).unwrap()
+}
+
+/// The day that is written so.
+///
+/// # Panics
+/// When it is none.
+#[must_use]
+pub fn local_day(text: &str) -> LocalDay {
+    LocalDay::parse(text).unwrap()
 }
 
 /// The outcome of a write that was no repetition.
@@ -411,6 +420,33 @@ impl World {
         self.make_clinic(&self.clinic_details("UTC")).await.id
     }
 
+    /// Changes what was decided about a clinic.
+    pub async fn change_clinic(&self, clinic: ClinicId, change: impl FnOnce(&mut ClinicDetails)) {
+        let now = self.storage.clinic_by_id(clinic).await.unwrap().unwrap();
+        let mut details = now.details;
+        change(&mut details);
+        let write = self.changes(Resource::Clinic, clinic.get());
+        let update = self
+            .storage
+            .update_clinic(&write, clinic, now.version, &details);
+        let updated = applied(update.await.unwrap());
+        assert!(matches!(updated, Edited::Updated(_)), "{updated:?}");
+    }
+
+    /// Changes what was decided about a doctor.
+    pub async fn change_doctor(&self, doctor: UserId, change: impl FnOnce(&mut DoctorDetails)) {
+        let now = self.storage.doctor_by_id(doctor).await.unwrap().unwrap();
+        let mut details = now.details;
+        change(&mut details);
+        let write = self.changes(Resource::Doctor, doctor.get());
+        let update = self
+            .storage
+            .update_doctor(&write, doctor, now.version, &details);
+        let updated = applied(update.await.unwrap());
+        let is_updated = matches!(updated, UpdateDoctorOutcome::Updated(_));
+        assert!(is_updated, "{updated:?}");
+    }
+
     /// What is to be decided about a doctor of this clinic who sees at most 100 patients a day.
     pub fn doctor_details(&self, clinic: ClinicId) -> DoctorDetails {
         let specialty = Specialty::new("Cardiology").unwrap();
@@ -436,6 +472,22 @@ impl World {
     /// Makes a listed doctor.
     pub async fn doctor(&self, clinic: ClinicId) -> UserId {
         self.make_doctor(self.doctor_details(clinic)).await
+    }
+
+    /// An application of a doctor with this licence.
+    pub fn application(&self, licence: &str, clinic: Option<ClinicId>) -> NewUser {
+        let doctor = DoctorApplication {
+            clinic,
+            first_clinic: self.clinic_details("Africa/Cairo"),
+            licence_number: LicenceNumber::new(licence).unwrap(),
+            specialty: Specialty::new("Neurology").unwrap(),
+            experience_years: ExperienceYears::new(4).unwrap(),
+            daily_limit: DailyLimit::new(12).unwrap(),
+        };
+        NewUser {
+            doctor: Some(doctor),
+            ..self.new_user(Role::Doctor)
+        }
     }
 
     /// Makes a listed doctor with a limit for each day.

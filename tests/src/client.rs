@@ -1,8 +1,14 @@
 //! A small JSON client for the booking surface, with assertions on what it answers.
 
+use std::time::Duration;
+
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
+
+/// How long a connection may rest before it is used again: shorter than any server waits for the
+/// next request, so that no request meets a connection that is just being closed.
+const REST: Duration = Duration::from_secs(5);
 
 /// Speaks to one server as one person or as nobody.
 #[derive(Clone)]
@@ -21,6 +27,7 @@ impl Client {
     pub fn new(base: &str) -> Self {
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
+            .pool_idle_timeout(REST)
             .no_proxy()
             .build()
             .expect("an HTTP client");

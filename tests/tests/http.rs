@@ -28,6 +28,7 @@ mod http {
     mod slots;
     mod tokens;
     mod transitions;
+    mod unread;
     mod users;
     mod wire;
 }

@@ -12,6 +12,7 @@ mod guard;
 mod options;
 mod proxy;
 mod tls;
+mod unread;
 
 pub use body::BodyTimeout;
 pub use options::ServeOptions;

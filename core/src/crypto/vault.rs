@@ -1,6 +1,6 @@
 //! The engine's opened keys: it wraps, opens, seals and remembers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Mutex;
 
 use zeroize::Zeroizing;
@@ -125,30 +125,40 @@ impl Vault {
         found.ok_or_else(|| Error::new(Code::Internal).message("a user has no data key"))
     }
 
-    /// Opens the data keys of a whole page with one look-up at most.
+    /// Opens the data keys of a whole page: those that came with it, and the rest with one
+    /// look-up at most.
     pub(crate) async fn keys_of<'a>(
         &self,
         store: &dyn IdentityStore,
         sealed: impl Iterator<Item = &'a Sealed>,
+        at_hand: &[WrappedDataKey],
     ) -> Result<OpenKeys, Error> {
         let mut keys = HashMap::new();
-        let mut missing = Vec::new();
+        let mut missing = BTreeSet::new();
         {
             let open = lock(&self.open);
             for id in sealed.filter_map(Sealed::data_key) {
                 match open.keys.get(&id) {
                     Some(key) => drop(keys.insert(id, key.clone())),
-                    None => missing.push(id),
+                    None => drop(missing.insert(id)),
                 }
             }
         }
+        let mut open = |wrapped: &WrappedDataKey| {
+            let key = wrapped.unwrap_with(&self.tenant)?;
+            lock(&self.open).remember(&key);
+            keys.insert(key.id(), key);
+            Ok::<_, Error>(())
+        };
+        for wrapped in at_hand {
+            if missing.remove(&wrapped.id) {
+                open(wrapped)?;
+            }
+        }
         if !missing.is_empty() {
-            missing.sort_unstable();
-            missing.dedup();
+            let missing: Vec<DataKeyId> = missing.into_iter().collect();
             for wrapped in store.data_keys(&missing).await? {
-                let key = wrapped.unwrap_with(&self.tenant)?;
-                lock(&self.open).remember(&key);
-                keys.insert(key.id(), key);
+                open(&wrapped)?;
             }
         }
         Ok(OpenKeys(keys))

@@ -11,7 +11,7 @@ impl Directory<'_> {
         let inner = self.inner();
         let keys = inner
             .vault
-            .keys_of(inner.storage(), stored.profile.iter())
+            .keys_of(inner.storage(), stored.profile.iter(), &[])
             .await?;
         let text = keys.text(stored.profile.as_ref(), PROFILE, stored.seal_id)?;
         let profile = match text {

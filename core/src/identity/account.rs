@@ -19,7 +19,7 @@ impl Identity<'_> {
         let inner = self.inner();
         let keys = inner
             .vault
-            .keys_of(inner.storage(), stored.address.iter())
+            .keys_of(inner.storage(), stored.address.iter(), &[])
             .await?;
         let address = keys.text(stored.address.as_ref(), ADDRESS, stored.seal_id)?;
         Ok(stored.opened(address))

@@ -41,7 +41,7 @@ impl Identity<'_> {
         let inner = self.inner();
         let stored = inner.storage().user_page(role, page).await?;
         let sealed = stored.items.iter().filter_map(|user| user.address.as_ref());
-        let keys = inner.vault.keys_of(inner.storage(), sealed).await?;
+        let keys = inner.vault.keys_of(inner.storage(), sealed, &[]).await?;
         stored.try_map(|user| {
             let address = keys.text(user.address.as_ref(), ADDRESS, user.seal_id)?;
             Ok(user.opened(address))

@@ -52,6 +52,10 @@ impl IdentityState {
         self.data_keys.get(&id)
     }
 
+    pub(crate) fn data_key_of(&self, user: UserId) -> Option<&WrappedDataKey> {
+        self.data_keys.get(&self.users.get(&user)?.data_key)
+    }
+
     /// Notes that a user is verified.
     pub(crate) fn verify(&mut self, user: UserId, at: Timestamp) {
         if let Some(row) = self.users.get_mut(&user) {
@@ -340,10 +344,7 @@ impl IdentityStore for MemoryStorage {
     }
 
     async fn data_key_of_user(&self, user: UserId) -> StoreResult<Option<WrappedDataKey>> {
-        Ok(self.read(|state| {
-            let row = state.identity.users.get(&user)?;
-            state.identity.data_keys.get(&row.data_key).cloned()
-        }))
+        Ok(self.read(|state| state.identity.data_key_of(user).cloned()))
     }
 
     async fn data_keys(&self, ids: &[DataKeyId]) -> StoreResult<Vec<WrappedDataKey>> {

@@ -32,7 +32,7 @@ impl Messaging<'_> {
     pub(super) async fn open_all(&self, stored: Vec<StoredMessage>) -> Result<Vec<Message>, Error> {
         let inner = self.inner();
         let sealed = stored.iter().map(|message| &message.body);
-        let keys = inner.vault.keys_of(inner.storage(), sealed).await?;
+        let keys = inner.vault.keys_of(inner.storage(), sealed, &[]).await?;
         stored
             .into_iter()
             .map(|message| {

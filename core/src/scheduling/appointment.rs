@@ -1,6 +1,6 @@
 //! Appointments and their states.
 
-use crate::crypto::{Column, Sealed};
+use crate::crypto::{Column, Sealed, WrappedDataKey};
 use crate::directory::Specialty;
 use crate::id::{AppointmentId, ClinicId, SealId, SlotId, UserId};
 use crate::identity::FullName;
@@ -15,7 +15,7 @@ text_values! {
     Symptoms = prose 1..=2000;
     /// Notes on an appointment: at most 2000 characters.
     Notes = prose 1..=2000;
-    /// Why an appointment was cancelled or rejected: 1 to 500 characters.
+    /// Why an appointment was cancelled, rejected or moved: 1 to 500 characters.
     StatusReason = prose 1..=500;
 }
 
@@ -104,6 +104,7 @@ pub(crate) const REASON: Column = Column("appointments.reason_for_visit");
 pub(crate) const SYMPTOMS: Column = Column("appointments.symptoms");
 pub(crate) const NOTES: Column = Column("appointments.notes");
 pub(crate) const STATUS_REASON: Column = Column("appointments.status_reason");
+pub(crate) const RESCHEDULE_REASON: Column = Column("appointments.reschedule_reason");
 
 /// An appointment as rows keep it.
 #[derive(Clone, Debug, PartialEq)]
@@ -132,6 +133,8 @@ pub struct StoredAppointment {
     pub notes: Option<Sealed>,
     /// Why it was cancelled or rejected, sealed.
     pub status_reason: Option<Sealed>,
+    /// Why it was moved the last time, sealed.
+    pub reschedule_reason: Option<Sealed>,
     /// When it was cancelled.
     pub cancelled_at: Option<Timestamp>,
     /// When it was booked.
@@ -169,6 +172,8 @@ pub struct Appointment {
     pub notes: Option<String>,
     /// Why it was cancelled or rejected.
     pub status_reason: Option<String>,
+    /// Why it was moved the last time.
+    pub reschedule_reason: Option<String>,
     /// When it was cancelled.
     pub cancelled_at: Option<Timestamp>,
     /// When it was booked.
@@ -192,13 +197,15 @@ pub struct AppointmentFilter {
     pub to: Option<Timestamp>,
 }
 
-/// An appointment with the names that a list shows, joined in the store.
+/// An appointment with what a list shows of others and what opens its texts, joined in the store.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AppointmentRow {
     /// The appointment.
     pub appointment: StoredAppointment,
-    /// What is joined to it.
+    /// The names that belong to it.
     pub names: AppointmentNames,
+    /// Its patient's data key; none when it was destroyed.
+    pub patient_key: Option<WrappedDataKey>,
 }
 
 /// The names that belong to an appointment.

@@ -7,14 +7,15 @@ use async_trait::async_trait;
 use super::memory::{cancel, refuses};
 use super::{
     AppointmentStatus, AvailabilityStore, BlockDetails, BlockOutcome, BlockedTime, BookOutcome,
-    CancelForBlock, DaySlot, Publication, PublishOutcome, RescheduleCommand, RescheduleOutcome,
-    Schedule, Slot, SlotFacts, StoredAppointment, WeeklyHours,
+    CancelForBlock, DaySlot, DoctorDays, Publication, PublishOutcome, RescheduleCommand,
+    RescheduleOutcome, Schedule, Slot, SlotFacts, StoredAppointment, WeeklyHours,
 };
+use crate::directory::Doctor;
 use crate::id::{AppointmentId, BlockId, SlotId, UserId};
 use crate::journal::{LoggedEvent, Write};
 use crate::memory::{Decided, MemoryStorage, State, keyed, next, settle};
 use crate::store::{StoreResult, Written};
-use crate::time::Timestamp;
+use crate::time::{LocalDay, Timestamp};
 
 /// The most blocked times that are read at once.
 const MOST_BLOCKS: usize = 500;
@@ -234,6 +235,7 @@ fn reschedule(
     row.slot = slot.id;
     row.facts = slot.facts;
     row.local_day = slot.local_day;
+    row.reschedule_reason.clone_from(&command.reason);
     row.updated_at = at;
     scheduling.appointments.insert(id, row.clone());
     Decided::Changed(Outcome::Rescheduled(row))
@@ -351,25 +353,29 @@ impl AvailabilityStore for MemoryStorage {
         }))
     }
 
-    async fn day_slots(
+    async fn days_of_listed_doctor(
         &self,
         doctor: UserId,
-        from: Timestamp,
-        until: Timestamp,
-    ) -> StoreResult<Vec<DaySlot>> {
+        from: LocalDay,
+        to: LocalDay,
+    ) -> StoreResult<Option<DoctorDays>> {
         Ok(self.read(|state| {
+            let listed = state.doctor(doctor).filter(Doctor::is_listed)?;
+            let clinic = |id| state.directory.clinic(id).map(|clinic| &clinic.details);
             let slots = state.scheduling.active_slots(doctor);
             let mut slots: Vec<DaySlot> = slots
-                .filter(|slot| (from..until).contains(&slot.facts.starts_at))
+                .filter(|slot| (from..=to).contains(&slot.local_day))
                 .map(|slot| DaySlot {
                     slot: slot.clone(),
                     is_blocked: state.scheduling.availability.is_blocked(&slot.facts),
                     is_day_full: state.day_is_full(doctor, slot.local_day, None),
+                    is_clinic_active: clinic(slot.facts.clinic).is_some_and(|it| it.is_active),
                 })
                 .collect();
-            slots.sort_by_key(|day| day.slot.facts.starts_at);
+            slots.sort_by_key(|day| (day.slot.local_day, day.slot.facts.starts_at));
             slots.truncate(MOST_DAY_SLOTS);
-            slots
+            let time_zone = clinic(listed.details.clinic)?.time_zone.clone();
+            Some(DoctorDays { time_zone, slots })
         }))
     }
 

@@ -8,7 +8,7 @@ use crate::crypto::Sealed;
 use crate::id::{AppointmentId, BlockId, JobId, SlotId, UserId};
 use crate::journal::Write;
 use crate::store::{Written, store_trait};
-use crate::time::Timestamp;
+use crate::time::{LocalDay, TimeZone, Timestamp};
 
 /// What became of hours that were set, or of slots that were published, in the order of
 /// precedence.
@@ -71,6 +71,8 @@ pub struct RescheduleCommand {
     /// Whether a confirmed appointment has to be confirmed again, unless the doctor confirms
     /// without his word.
     pub confirm_again: bool,
+    /// Why it moves, sealed. It takes the place of the reason of an earlier move.
+    pub reason: Option<Sealed>,
     /// Reminders: the id of each job and how long before the start it is due.
     pub reminders: Vec<(JobId, std::time::Duration)>,
 }
@@ -102,6 +104,17 @@ pub struct DaySlot {
     pub is_blocked: bool,
     /// Whether the doctor's limit of its day is reached.
     pub is_day_full: bool,
+    /// Whether its clinic is active.
+    pub is_clinic_active: bool,
+}
+
+/// The times of a listed doctor on some days.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DoctorDays {
+    /// The zone of the wall clocks of the clinic where he works.
+    pub time_zone: TimeZone,
+    /// His active slots of these days, by local day and start, at most 2,000.
+    pub slots: Vec<DaySlot>,
 }
 
 store_trait! {
@@ -177,12 +190,18 @@ store_trait! {
         /// - `a_slot_is_found_by_its_start`: one that was taken back is none.
         async fn slot_at(&self, doctor: UserId, starts_at: Timestamp) -> Option<Slot>;
 
-        /// A doctor's active slots that begin in a span, its end left out, by start, at most
-        /// 2,000.
+        /// A doctor's active slots from one local day to another, both included. It is what a
+        /// patient looks at before he books, and costs two statements at most: the doctor with
+        /// his clinic's zone, and the slots by an index on doctor, local day and start.
         ///
         /// # Behavior
-        /// - `the_slots_of_a_day_say_what_can_be_booked`
-        async fn day_slots(&self, doctor: UserId, from: Timestamp, until: Timestamp) -> Vec<DaySlot>;
+        /// - `only_a_listed_doctor_has_days`
+        /// - `the_slots_of_a_day_say_what_can_be_booked`: blocked, by the limit of their day,
+        ///   which counts the seats that are taken in all slots of it, those that were taken back
+        ///   too, and by their clinic.
+        /// - `a_slot_belongs_to_its_local_day`: that of its own clinic's zone, a new one too.
+        /// - `days_are_cut_at_two_thousand_slots`: by local day and start.
+        async fn days_of_listed_doctor(&self, doctor: UserId, from: LocalDay, to: LocalDay) -> Option<DoctorDays>;
 
         /// Moves an appointment to another slot of the same doctor: the new seat is gained or
         /// nothing changes.
@@ -191,6 +210,7 @@ store_trait! {
         /// - `a_move_is_refused_in_order`: the outcomes in the order of [`RescheduleOutcome`].
         /// - `a_move_takes_the_new_seat_and_frees_the_old`: the appointment has the new slot's
         ///   facts; [`RescheduleCommand::write_for`] says what is left behind.
+        /// - `a_move_keeps_its_reason`: that of the last move alone; a move without one has none.
         /// - `a_move_leaves_its_own_seat_aside`: its own time is no overlap, and on the same day
         ///   it does not count twice for the limit.
         /// - `parallel_moves_never_oversell`

@@ -180,7 +180,7 @@ impl Scheduling<'_> {
         let sealed = blocks
             .iter()
             .filter_map(|block| block.details.reason.as_ref());
-        let keys = inner.vault.keys_of(inner.storage(), sealed).await?;
+        let keys = inner.vault.keys_of(inner.storage(), sealed, &[]).await?;
         blocks
             .iter()
             .map(|block| {

@@ -4,8 +4,8 @@ use crate::actor::Actor;
 use crate::error::{Code, Error, What};
 use crate::id::{SlotId, UserId};
 use crate::policy::{Action, Relation, require};
-use crate::scheduling::{DaySlot, LocalTime, Scheduling};
-use crate::time::{LocalDay, TimeError, TimeZone, Timestamp};
+use crate::scheduling::{DaySlot, Scheduling};
+use crate::time::{LocalDay, TimeZone, Timestamp};
 
 /// The most days that are asked for at once.
 pub const MOST_DAYS: u32 = 62;
@@ -22,7 +22,7 @@ pub struct FreeTime {
 /// The times of a doctor on some days.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FreeTimes {
-    /// The times, by start.
+    /// The times, by local day and start.
     pub times: Vec<FreeTime>,
     /// The zone of the clinic's wall clocks.
     pub time_zone: TimeZone,
@@ -45,10 +45,6 @@ impl Scheduling<'_> {
         require(actor, Action::SearchSlots, Relation::None, || {
             Error::new(Code::Forbidden)
         })?;
-        let (doctor_row, clinic) = self.known_doctor(doctor).await?;
-        if !doctor_row.is_listed() {
-            return Err(Error::not_found(What::Doctor, doctor.get()));
-        }
         if to < from {
             return Err(Error::broken_rule("to", "must not be before from"));
         }
@@ -63,19 +59,15 @@ impl Scheduling<'_> {
                 format!("must be within {MOST_DAYS} days"),
             ));
         }
-        let zone = clinic.details.time_zone;
-        let begins = start_of(from, LocalTime::from_minutes(0), &zone);
-        let ends = start_of(to, LocalTime::from_minutes(1440), &zone);
+        let days = self.inner().storage();
+        let days = days.days_of_listed_doctor(doctor, from, to).await?;
+        let days = days.ok_or_else(|| Error::not_found(What::Doctor, doctor.get()))?;
         let now = self.engine.now();
-        let slots = self
-            .inner()
-            .storage()
-            .day_slots(doctor, begins, ends)
-            .await?;
-        let times = slots
+        let times = days
+            .slots
             .into_iter()
             .map(|slot| FreeTime {
-                is_available: clinic.details.is_active
+                is_available: slot.is_clinic_active
                     && !slot.is_blocked
                     && !slot.is_day_full
                     && slot.slot.free_seats() > 0
@@ -85,7 +77,7 @@ impl Scheduling<'_> {
             .collect();
         Ok(FreeTimes {
             times,
-            time_zone: zone,
+            time_zone: days.time_zone,
         })
     }
 
@@ -124,14 +116,5 @@ impl Scheduling<'_> {
         } else {
             Err(Error::new(Code::DoctorOnLeave))
         }
-    }
-}
-
-/// A time of a day; where the clocks change at that very time, the first instant of it.
-fn start_of(day: LocalDay, time: LocalTime, zone: &TimeZone) -> Timestamp {
-    match time.on(day, zone) {
-        Ok(at) => at,
-        Err(TimeError::Missing([one, two]) | TimeError::Ambiguous([one, two])) => one.min(two),
-        Err(TimeError::Malformed) => Timestamp::from_micros(i64::MAX),
     }
 }

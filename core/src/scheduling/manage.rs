@@ -71,11 +71,8 @@ impl Scheduling<'_> {
         let _ = self.for_action(actor, id, Action::ReadAppointment).await?;
         let row = self.inner().storage().appointment_row(id).await?;
         let row = row.ok_or_else(|| Error::not_found(What::Appointment, id.get()))?;
-        let appointment = self.open(row.appointment).await?;
-        Ok(NamedAppointment {
-            appointment,
-            names: row.names,
-        })
+        let mut opened = self.open_rows(vec![row]).await?;
+        opened.pop().ok_or_else(|| Error::new(Code::Internal))
     }
 
     /// The appointments that the actor is a party to, newest first; an administrator is shown
@@ -111,19 +108,8 @@ impl Scheduling<'_> {
             .storage()
             .appointment_page(&filter, page)
             .await?;
-        let (stored, names): (Vec<_>, Vec<_>) = rows
-            .items
-            .into_iter()
-            .map(|row| (row.appointment, row.names))
-            .unzip();
-        let opened = self.open_all(stored).await?;
-        let items = opened
-            .into_iter()
-            .zip(names)
-            .map(|(appointment, names)| NamedAppointment { appointment, names })
-            .collect();
         Ok(Page {
-            items,
+            items: self.open_rows(rows.items).await?,
             total: rows.total,
         })
     }
@@ -223,19 +209,15 @@ impl Scheduling<'_> {
         filter: AppointmentFilter,
         page: PageRequest,
     ) -> Result<Page<Appointment>, Error> {
-        let stored = self
+        let rows = self
             .inner()
             .storage()
             .appointment_page(&filter, page)
             .await?;
-        let rows = stored
-            .items
-            .into_iter()
-            .map(|row| row.appointment)
-            .collect();
+        let opened = self.open_rows(rows.items).await?.into_iter();
         Ok(Page {
-            items: self.open_all(rows).await?,
-            total: stored.total,
+            items: opened.map(|named| named.appointment).collect(),
+            total: rows.total,
         })
     }
 }

@@ -146,6 +146,7 @@ impl State {
         Some(AppointmentRow {
             appointment: appointment.clone(),
             names,
+            patient_key: self.identity.data_key_of(appointment.patient).cloned(),
         })
     }
 }
@@ -276,6 +277,7 @@ fn book(
         symptoms: command.symptoms.clone(),
         notes: command.notes.clone(),
         status_reason: None,
+        reschedule_reason: None,
         cancelled_at: None,
         created_at: at,
         updated_at: at,

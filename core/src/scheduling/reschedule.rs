@@ -7,10 +7,11 @@ use crate::id::{AppointmentId, JobId, SlotId};
 use crate::journal::{EventKind, Resource, Subject};
 use crate::notifications::DeliveryKind;
 use crate::policy::Action;
+use crate::scheduling::appointment::RESCHEDULE_REASON;
 use crate::scheduling::book::refused;
 use crate::scheduling::service::illegal;
 use crate::scheduling::{
-    Appointment, AppointmentStatus, RescheduleCommand, RescheduleOutcome, Scheduling,
+    Appointment, AppointmentStatus, RescheduleCommand, RescheduleOutcome, Scheduling, StatusReason,
     StoredAppointment,
 };
 use crate::time::Timestamp;
@@ -27,6 +28,15 @@ pub enum MoveTo {
     Start(Timestamp),
 }
 
+/// A move.
+#[derive(Clone, Debug)]
+pub struct Reschedule {
+    /// Where to.
+    pub to: MoveTo,
+    /// Why.
+    pub reason: Option<StatusReason>,
+}
+
 impl Scheduling<'_> {
     /// Moves a pending or confirmed appointment to another slot of the same doctor: the new seat
     /// is gained or nothing changes. A confirmed appointment that its patient moves has to be
@@ -40,10 +50,11 @@ impl Scheduling<'_> {
         &self,
         actor: &Actor,
         id: AppointmentId,
-        to: MoveTo,
+        request: Reschedule,
     ) -> Result<Appointment, Error> {
         let inner = self.inner();
         let subject = Subject::number(Resource::Appointment, id.get());
+        let Reschedule { to, reason } = request;
         let parts = match to {
             MoveTo::Slot(slot) => RequestParts::default().number(id.get()).number(slot.get()),
             MoveTo::Start(start) => RequestParts::default()
@@ -51,6 +62,8 @@ impl Scheduling<'_> {
                 .number(0)
                 .number(start.micros()),
         };
+        let reason = reason.as_ref().map(StatusReason::as_str);
+        let parts = parts.text(reason);
         let keyed = self.command(actor, Action::Reschedule, parts);
         for _ in 0..ATTEMPTS {
             let row = self.for_action(actor, id, Action::Reschedule).await?;
@@ -89,6 +102,10 @@ impl Scheduling<'_> {
                 slot,
                 from: row.status,
                 confirm_again: by_patient,
+                reason: match reason {
+                    Some(reason) => Some(self.seal(&row, RESCHEDULE_REASON, reason).await?),
+                    None => None,
+                },
                 reminders: reminders
                     .spans()
                     .map(|span| (JobId::new(inner.uuid(now)), span))

@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use crate::actor::{Actor, Role};
-use crate::crypto::{Column, Sealed};
+use crate::crypto::{Column, Sealed, WrappedDataKey};
 use crate::engine::{Inner, data};
 use crate::error::{Code, Error, What};
 use crate::id::{AppointmentId, UserId};
 use crate::journal::{EventKind, JobKind, JobSelector, Write};
 use crate::notifications::DeliveryKind;
 use crate::policy::Relation;
-use crate::scheduling::appointment::{NOTES, REASON, STATUS_REASON, SYMPTOMS};
-use crate::scheduling::{Appointment, Scheduling, StoredAppointment, TransitionBy};
+use crate::scheduling::appointment::{NOTES, REASON, RESCHEDULE_REASON, STATUS_REASON, SYMPTOMS};
+use crate::scheduling::{
+    Appointment, AppointmentRow, NamedAppointment, Scheduling, StoredAppointment, TransitionBy,
+};
 use crate::time::Timestamp;
 
 /// How long after its end an appointment keeps up the care relation.
@@ -44,14 +46,36 @@ impl Scheduling<'_> {
 
     /// An appointment with its texts opened.
     pub(super) async fn open(&self, stored: StoredAppointment) -> Result<Appointment, Error> {
-        let mut opened = self.open_all(vec![stored]).await?;
+        let mut opened = self.open_all(vec![stored], &[]).await?;
         opened.pop().ok_or_else(|| Error::new(Code::Internal))
     }
 
-    /// Appointments with their texts opened: one look-up of keys for all.
-    pub(super) async fn open_all(
+    /// Appointments with their names and their texts opened: their keys came with them.
+    pub(super) async fn open_rows(
+        &self,
+        rows: Vec<AppointmentRow>,
+    ) -> Result<Vec<NamedAppointment>, Error> {
+        let mut names = Vec::with_capacity(rows.len());
+        let mut keys = Vec::with_capacity(rows.len());
+        let mut stored = Vec::with_capacity(rows.len());
+        for row in rows {
+            names.push(row.names);
+            keys.extend(row.patient_key);
+            stored.push(row.appointment);
+        }
+        let opened = self.open_all(stored, &keys).await?.into_iter();
+        Ok(opened
+            .zip(names)
+            .map(|(appointment, names)| NamedAppointment { appointment, names })
+            .collect())
+    }
+
+    /// Appointments with their texts opened: one look-up at most for the keys that are not
+    /// at hand.
+    async fn open_all(
         &self,
         stored: Vec<StoredAppointment>,
+        at_hand: &[WrappedDataKey],
     ) -> Result<Vec<Appointment>, Error> {
         let inner = self.inner();
         let sealed = stored.iter().flat_map(|row| {
@@ -60,11 +84,15 @@ impl Scheduling<'_> {
                 &row.symptoms,
                 &row.notes,
                 &row.status_reason,
+                &row.reschedule_reason,
             ]
             .into_iter()
             .flatten()
         });
-        let keys = inner.vault.keys_of(inner.storage(), sealed).await?;
+        let keys = inner
+            .vault
+            .keys_of(inner.storage(), sealed, at_hand)
+            .await?;
         stored
             .into_iter()
             .map(|row| {
@@ -76,6 +104,7 @@ impl Scheduling<'_> {
                     symptoms: text(&row.symptoms, SYMPTOMS)?,
                     notes: text(&row.notes, NOTES)?,
                     status_reason: text(&row.status_reason, STATUS_REASON)?,
+                    reschedule_reason: text(&row.reschedule_reason, RESCHEDULE_REASON)?,
                     id: row.id,
                     patient: row.patient,
                     slot: row.slot,

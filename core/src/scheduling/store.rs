@@ -224,14 +224,16 @@ store_trait! {
         /// The appointment with this id, with its names.
         ///
         /// # Behavior
-        /// - `appointments_are_listed_with_their_names`
+        /// - `appointments_are_listed_with_their_names`: and with their patients' data keys.
         async fn appointment_row(&self, appointment: AppointmentId) -> Option<AppointmentRow>;
 
-        /// Appointments with their names, newest first: by id, downwards.
+        /// Appointments with their names, newest first: by id, downwards. A page costs two
+        /// statements at most, its total and its rows, each by an index.
         ///
         /// # Behavior
         /// - `appointments_are_listed_newest_first`
-        /// - `appointments_are_listed_with_their_names`
+        /// - `appointments_are_listed_with_their_names`: and with their patients' data keys, so
+        ///   that opening a page asks for nothing more.
         /// - `appointments_are_found_by_their_start`: both ends of the span included.
         async fn appointment_page(&self, filter: &AppointmentFilter, page: PageRequest) -> Page<AppointmentRow>;
 

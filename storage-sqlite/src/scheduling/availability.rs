@@ -4,12 +4,12 @@ use async_trait::async_trait;
 use telemed_core::id::{AppointmentId, BlockId, UserId};
 use telemed_core::journal::Write;
 use telemed_core::scheduling::{
-    AvailabilityStore, BlockDetails, BlockOutcome, BlockedTime, CancelForBlock, DaySlot,
+    AvailabilityStore, BlockDetails, BlockOutcome, BlockedTime, CancelForBlock, DoctorDays,
     Publication, PublishOutcome, RescheduleCommand, RescheduleOutcome, Schedule, Slot,
     StoredAppointment, WeeklyHours,
 };
 use telemed_core::store::{StoreResult, Written};
-use telemed_core::time::Timestamp;
+use telemed_core::time::{LocalDay, Timestamp};
 
 use super::{blocked_times, reschedule, schedules, slots};
 use crate::SqliteStore;
@@ -103,13 +103,13 @@ impl AvailabilityStore for SqliteStore {
             .await
     }
 
-    async fn day_slots(
+    async fn days_of_listed_doctor(
         &self,
         doctor: UserId,
-        from: Timestamp,
-        until: Timestamp,
-    ) -> StoreResult<Vec<DaySlot>> {
-        self.read(move |connection| slots::of_days(connection, doctor, from, until))
+        from: LocalDay,
+        to: LocalDay,
+    ) -> StoreResult<Option<DoctorDays>> {
+        self.read(move |connection| slots::of_days(connection, doctor, from, to))
             .await
     }
 

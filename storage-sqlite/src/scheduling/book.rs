@@ -266,6 +266,7 @@ fn make_appointment(
         symptoms: command.symptoms.clone(),
         notes: command.notes.clone(),
         status_reason: None,
+        reschedule_reason: None,
         cancelled_at: None,
         created_at: at,
         updated_at: at,

@@ -1,6 +1,7 @@
 //! Moving an appointment to another slot.
 
 use rusqlite::Connection;
+use telemed_core::crypto::Sealed;
 use telemed_core::id::AppointmentId;
 use telemed_core::scheduling::{
     BookOutcome, RescheduleCommand, RescheduleOutcome, StoredAppointment,
@@ -63,6 +64,7 @@ fn decide(
     row.slot = offer.slot.id;
     row.facts = offer.slot.facts;
     row.local_day = offer.slot.local_day;
+    row.reschedule_reason.clone_from(&command.reason);
     row.updated_at = at;
     store(connection, &row)?;
     Ok(Decided::Changed(Outcome::Rescheduled(row)))
@@ -75,7 +77,7 @@ fn store(connection: &Connection, row: &StoredAppointment) -> StoreResult<()> {
         "moving an appointment",
         "UPDATE appointments
          SET slot_id = ?2, doctor_id = ?3, clinic_id = ?4, starts_at = ?5, ends_at = ?6,
-             status = ?7, updated_at = ?8
+             status = ?7, reschedule_reason = ?8, updated_at = ?9
          WHERE id = ?1",
         (
             row.id.get(),
@@ -85,6 +87,7 @@ fn store(connection: &Connection, row: &StoredAppointment) -> StoreResult<()> {
             row.facts.starts_at.micros(),
             row.facts.ends_at.micros(),
             row.status.as_str(),
+            row.reschedule_reason.as_ref().map(Sealed::as_bytes),
             row.updated_at.micros(),
         ),
     )?;

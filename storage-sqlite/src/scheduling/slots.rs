@@ -1,11 +1,10 @@
 //! Slots.
 
-use std::collections::BTreeSet;
-
 use rusqlite::Connection;
 use telemed_core::id::{SlotId, UserId};
 use telemed_core::scheduling::{
-    Capacity, CreateSlotOutcome, DaySlot, NewSlot, RetireSlotOutcome, Slot, SlotDuration, SlotFacts,
+    Capacity, CreateSlotOutcome, DaySlot, DoctorDays, NewSlot, RetireSlotOutcome, Slot,
+    SlotDuration, SlotFacts,
 };
 use telemed_core::store::StoreResult;
 use telemed_core::time::{LocalDay, Timestamp};
@@ -188,53 +187,56 @@ pub(super) fn at(
     )
 }
 
-/// As [`active_in`], at most 2,000, with what decides whether each can be booked.
+/// A listed doctor's active slots of some local days, with what decides whether each can be
+/// booked.
 pub(super) fn of_days(
     connection: &Connection,
     doctor: UserId,
-    from: Timestamp,
-    until: Timestamp,
-) -> StoreResult<Vec<DaySlot>> {
+    from: LocalDay,
+    to: LocalDay,
+) -> StoreResult<Option<DoctorDays>> {
+    let listed = one(
+        connection,
+        "reading the zone of a listed doctor",
+        "SELECT clinics.time_zone, doctors.daily_limit FROM users
+         CROSS JOIN doctors ON doctors.id = users.id
+         CROSS JOIN clinics ON clinics.id = doctors.clinic_id
+         WHERE users.id = ?1 AND users.is_active = 1 AND users.is_verified = 1",
+        [doctor.get()],
+        |columns| Ok((rows::time_zone(columns)?, columns.next::<i64>()?)),
+    )?;
+    let Some((time_zone, daily_limit)) = listed else {
+        return Ok(None);
+    };
+    // The days that are full are found once and not for each slot.
     let sql = format!(
-        "SELECT {}, {} FROM slots
-         WHERE doctor_id = ?1 AND is_active = 1 AND starts_at >= ?2 AND starts_at < ?3
-         ORDER BY starts_at LIMIT 2000",
+        "SELECT {}, {},
+             slots.local_day IN (
+                 SELECT local_day FROM slots AS taken
+                 WHERE doctor_id = ?1 AND local_day BETWEEN ?2 AND ?3
+                 GROUP BY local_day HAVING sum(booked_count) >= ?4),
+             (SELECT is_active FROM clinics WHERE clinics.id = slots.clinic_id)
+         FROM slots
+         WHERE doctor_id = ?1 AND local_day BETWEEN ?2 AND ?3 AND is_active = 1
+         ORDER BY local_day, starts_at LIMIT 2000",
         rows::SLOT,
         blocked_times::IS_BLOCKED
     );
-    let mut slots = all(
+    let slots = all(
         connection,
         "reading the times of a doctor",
         &sql,
-        (doctor.get(), from.micros(), until.micros()),
+        (doctor.get(), from.to_string(), to.to_string(), daily_limit),
         |columns| {
             Ok(DaySlot {
                 slot: rows::slot(columns)?,
                 is_blocked: columns.next()?,
-                is_day_full: false,
+                is_day_full: columns.next()?,
+                is_clinic_active: columns.next()?,
             })
         },
     )?;
-    let days = || slots.iter().map(|day| day.slot.local_day);
-    let (Some(first), Some(last)) = (days().min(), days().max()) else {
-        return Ok(slots);
-    };
-    let full: BTreeSet<LocalDay> = all(
-        connection,
-        "reading which days of a doctor are full",
-        "SELECT local_day FROM slots
-         WHERE doctor_id = ?1 AND local_day BETWEEN ?2 AND ?3
-         GROUP BY local_day
-         HAVING sum(booked_count) >= (SELECT daily_limit FROM doctors WHERE id = ?1)",
-        (doctor.get(), first.to_string(), last.to_string()),
-        rows::local_day,
-    )?
-    .into_iter()
-    .collect();
-    for day in &mut slots {
-        day.is_day_full = full.contains(&day.slot.local_day);
-    }
-    Ok(slots)
+    Ok(Some(DoctorDays { time_zone, slots }))
 }
 
 /// Takes a seat.

@@ -65,12 +65,12 @@ const INDEXES: &[(&str, &str)] = &[
         "COVERING INDEX blocked_times_doctor_end (doctor_id=? AND ends_at>?)",
     ),
     (
-        "ORDER BY starts_at LIMIT 2000",
-        "INDEX slots_active_doctor_start_key (doctor_id=? AND starts_at>? AND starts_at<?)",
+        "ORDER BY local_day, starts_at LIMIT 2000",
+        "SEARCH slots USING INDEX slots_doctor_day (doctor_id=? AND local_day>? AND local_day<?)",
     ),
     (
         "GROUP BY local_day",
-        "INDEX slots_doctor_day (doctor_id=? AND local_day>? AND local_day<?)",
+        "SEARCH taken USING INDEX slots_doctor_day (doctor_id=? AND local_day>? AND local_day<?)",
     ),
     (
         "SELECT at FROM login_failures WHERE account = ?1",
@@ -394,10 +394,9 @@ async fn availability(store: &SqliteStore, practice: &Practice) {
     let schedule = store.schedule_of_doctor(doctor).await.unwrap().unwrap();
     assert_eq!(schedule.hours, hours_of);
 
-    let days = store
-        .day_slots(doctor, NOW, NOW.plus(hours(240)))
-        .await
-        .unwrap();
+    let [from, to] = ["2030-03-17", "2030-03-27"].map(|day| LocalDay::parse(day).unwrap());
+    let days = store.days_of_listed_doctor(doctor, from, to);
+    let days = days.await.unwrap().unwrap().slots;
     let (first, second) = (&days[0].slot, &days[1].slot);
     assert_eq!(
         store
@@ -422,6 +421,7 @@ async fn availability(store: &SqliteStore, practice: &Practice) {
         slot: second.id,
         from: booked.status,
         confirm_again: true,
+        reason: Some(Sealed::from_row(vec![3; 60])),
         reminders: vec![],
     };
     let moved = store.reschedule(booked.id, &command).await.unwrap();

@@ -145,6 +145,7 @@ impl World {
             slot,
             from: appointment.status,
             confirm_again: true,
+            reason: None,
             reminders: vec![],
         }
     }

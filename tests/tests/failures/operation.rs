@@ -14,7 +14,7 @@ use telemed_core::journal::IdempotencyKey;
 use telemed_core::page::PageRequest;
 use telemed_core::scheduling::{
     AppointmentFilter, BlockTime, Book, Cancel, LocalTime, MoveTo, Notes, ReasonForVisit,
-    SetSchedule, SlotFilter, StatusReason,
+    Reschedule, SetSchedule, SlotFilter, StatusReason,
 };
 use telemed_core::time::{LocalDay, TimeZone};
 use telemed_tests::build::at;
@@ -438,13 +438,13 @@ impl Operation {
                     .map(drop)
             }
             Self::Reschedule => scheduling
-                .reschedule(patient, scene.pending, MoveTo::Slot(scene.free))
+                .reschedule(patient, scene.pending, moved(MoveTo::Slot(scene.free)))
                 .await
                 .map(drop),
             Self::RescheduleToStart => {
                 let to = MoveTo::Start(at(FREE));
                 scheduling
-                    .reschedule(doctor, scene.pending, to)
+                    .reschedule(doctor, scene.pending, moved(to))
                     .await
                     .map(drop)
             }
@@ -486,6 +486,11 @@ impl Operation {
             }
         }
     }
+}
+
+fn moved(to: MoveTo) -> Reschedule {
+    let reason = StatusReason::new("busy").ok();
+    Reschedule { to, reason }
 }
 
 /// What must be refused: a failure of the store is none of the refusals.

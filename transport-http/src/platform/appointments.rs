@@ -69,6 +69,8 @@ pub(super) struct VisitCard {
     cancelled_at: Option<String>,
     /// Why it was cancelled or rejected.
     cancellation_reason: Option<String>,
+    /// Why it was moved the last time.
+    reschedule_reason: Option<String>,
     /// When it was booked.
     #[schema(format = DateTime)]
     created_at: String,
@@ -99,6 +101,7 @@ impl From<NamedAppointment> for VisitCard {
             slot_id: appointment.slot.get(),
             cancelled_at: appointment.cancelled_at.map(|at| at.to_string()),
             cancellation_reason: appointment.status_reason,
+            reschedule_reason: appointment.reschedule_reason,
             created_at: appointment.created_at.to_string(),
             updated_at: appointment.updated_at.to_string(),
         }

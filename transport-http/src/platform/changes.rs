@@ -7,7 +7,7 @@ use telemed_core::error::{Code, Error};
 use telemed_core::id::{AppointmentId, SlotId};
 use telemed_core::journal::IdempotencyKey;
 use telemed_core::scheduling::{
-    AppointmentStatus, Cancel, MoveTo, NamedAppointment, Notes, StatusReason,
+    AppointmentStatus, Cancel, MoveTo, NamedAppointment, Notes, Reschedule, StatusReason,
 };
 use telemed_core::value::Checks;
 use utoipa::ToSchema;
@@ -81,7 +81,11 @@ pub(super) async fn update(
     }
     if let Some(date) = date {
         let keyed = scheduling().keyed(key.clone());
-        keyed.reschedule(&actor, id, MoveTo::Start(date)).await?;
+        let request = Reschedule {
+            to: MoveTo::Start(date),
+            reason: None,
+        };
+        keyed.reschedule(&actor, id, request).await?;
     }
     if let Some(status) = status {
         change_status(&state, &actor, &was, status, reason, key.clone()).await?;
@@ -215,7 +219,7 @@ pub(super) struct MoveBody {
     /// Another slot of the same doctor, in place of a date.
     #[schema(value_type = Option<i64>, minimum = 1)]
     slot_id: Option<Id>,
-    /// Why. It is checked and not kept.
+    /// Why. It takes the place of the reason of an earlier move.
     #[schema(max_length = 500)]
     reschedule_reason: Option<String>,
 }
@@ -238,7 +242,7 @@ pub(super) async fn reschedule(
     let mut checks = Checks::new();
     let slot: Option<SlotId> = checks.optional("slot_id", body.slot_id, Id::typed);
     let reason = unless_blank(body.reschedule_reason);
-    let _ = checks.optional("reschedule_reason", reason, StatusReason::new);
+    let reason = checks.optional("reschedule_reason", reason, StatusReason::new);
     let date = [
         ("new_appointment_date", body.new_appointment_date),
         ("new_date_time", body.new_date_time),
@@ -259,7 +263,9 @@ pub(super) async fn reschedule(
         }
         (None, None) => return Err(Error::new(Code::Internal).into()),
     };
-    scheduling.keyed(key).reschedule(&actor, id, to).await?;
+    let request = Reschedule { to, reason };
+    let keyed = scheduling.keyed(key);
+    keyed.reschedule(&actor, id, request).await?;
     let appointment = card(&state, &actor, id).await?;
     Ok(reply.ok(Done::Rescheduled, OneVisitCard { appointment }))
 }

@@ -24,6 +24,7 @@ use tower::ServiceExt;
 
 use super::body::TimedBody;
 use super::guard::{Guarded, InFlight, Traffic};
+use super::unread::{Account, Leftovers, Unread};
 use super::{Client, Phase, ServeOptions};
 
 /// Requests that one HTTP/2 connection may have open at a time.
@@ -43,17 +44,21 @@ pub(super) async fn drive(
     // A stream that is closed already says so when it is read.
     let _ = stream.set_nodelay(true);
     match options.tls.clone() {
-        None => exchange(stream, Front::new(peer, false, router, options, phase)).await,
+        None => {
+            let (front, leftovers) = Front::new(peer, false, router, options, phase);
+            exchange(stream, front, leftovers).await;
+        }
         Some(config) => {
             let handshake = TlsAcceptor::from(config).accept(stream);
             if let Ok(Ok(stream)) = timeout(options.header_timeout, handshake).await {
-                exchange(stream, Front::new(peer, true, router, options, phase)).await;
+                let (front, leftovers) = Front::new(peer, true, router, options, phase);
+                exchange(stream, front, leftovers).await;
             }
         }
     }
 }
 
-async fn exchange<S>(stream: S, front: Front)
+async fn exchange<S>(stream: S, front: Front, leftovers: Leftovers)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -79,15 +84,22 @@ where
     let service = hyper::service::service_fn(move |request| front.clone().answer(request));
     let mut connection =
         pin!(builder.serve_connection_with_upgrades(TokioIo::new(guarded), service));
-    let closing = async {
+    // In one task: whenever the last of a body is thrown away, the connection is polled after it.
+    let mut discarding = pin!(leftovers.discard());
+    let mut closing = pin!(async {
         // Ends too when the server itself is gone.
         let _ = phase.wait_for(|phase| *phase == Phase::Closing).await;
-    };
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = closing => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    });
+    let mut is_closing = false;
+    let ended = loop {
+        tokio::select! {
+            biased;
+            never = discarding.as_mut() => match never {},
+            ended = connection.as_mut() => break ended,
+            () = closing.as_mut(), if !is_closing => {
+                is_closing = true;
+                connection.as_mut().graceful_shutdown();
+            }
         }
     };
     if let Err(error) = ended {
@@ -104,6 +116,7 @@ struct Front {
     router: Router,
     options: Arc<ServeOptions>,
     traffic: Arc<Traffic>,
+    unread: Unread,
     phase: watch::Receiver<Phase>,
 }
 
@@ -114,31 +127,42 @@ impl Front {
         router: Router,
         options: Arc<ServeOptions>,
         phase: watch::Receiver<Phase>,
-    ) -> Self {
-        Self {
+    ) -> (Self, Leftovers) {
+        let traffic = Traffic::new();
+        let (unread, leftovers) =
+            Unread::new(Arc::clone(&traffic), Arc::clone(&options), phase.clone());
+        let front = Self {
             peer,
             secure,
             router,
             options,
-            traffic: Traffic::new(),
+            traffic,
+            unread,
             phase,
-        }
+        };
+        (front, leftovers)
     }
 
     async fn answer(self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
         let (in_flight, is_ambiguous) = self.traffic.begin();
         let is_http_1 = request.version() < Version::HTTP_2;
+        let mut is_last = false;
         let mut response = if is_http_1 && is_ambiguous {
+            self.traffic.linger(&self.options);
             refuse_ambiguous()
         } else {
-            let request = self.prepare(request);
-            match self.router.oneshot(request).await {
+            let (request, account) = self.prepare(request);
+            let response = match self.router.oneshot(request).await {
                 Ok(response) => response,
                 Err(never) => match never {},
+            };
+            if let Some(account) = account {
+                is_last = account.settle().await;
             }
+            response
         };
         let headers = response.headers_mut();
-        if is_http_1 && *self.phase.borrow() != Phase::Open {
+        if is_http_1 && (is_last || *self.phase.borrow() != Phase::Open) {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         if self.secure {
@@ -155,19 +179,24 @@ impl Front {
         }))
     }
 
-    /// Gives a request the client's address and its body the deadlines.
-    fn prepare(&self, request: Request<Incoming>) -> Request<Body> {
+    /// Gives a request the client's address and its body the deadlines. On HTTP/1 the body stands
+    /// before the next request: there comes with it what tells whether it was read.
+    fn prepare(&self, request: Request<Incoming>) -> (Request<Body>, Option<Arc<Account>>) {
         let (mut parts, body) = request.into_parts();
         let behind_proxy = self.options.behind_proxy;
         let client = Client::of(self.peer, self.secure, behind_proxy, &parts.headers);
         parts.extensions.insert(client);
         parts.extensions.insert(ConnectInfo(self.peer));
-        let body = if http_body::Body::is_end_stream(&body) {
-            Body::empty()
-        } else {
-            Body::new(TimedBody::new(body, Arc::clone(&self.options)))
-        };
-        Request::from_parts(parts, body)
+        if http_body::Body::is_end_stream(&body) {
+            return (Request::from_parts(parts, Body::empty()), None);
+        }
+        let body = TimedBody::new(body, Arc::clone(&self.options));
+        if parts.version >= Version::HTTP_2 {
+            return (Request::from_parts(parts, Body::new(body)), None);
+        }
+        let waits_to_be_asked = parts.headers.contains_key(header::EXPECT);
+        let (body, account) = self.unread.account_for(body, waits_to_be_asked);
+        (Request::from_parts(parts, Body::new(body)), Some(account))
     }
 }
 

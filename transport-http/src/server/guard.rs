@@ -4,13 +4,21 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::ServeOptions;
 use super::framing::{Framing, Position};
+
+/// A connection that ends with bytes of its client unread goes on reading, so that the client is
+/// not reset before it has read the answer: until so many bytes have come (a file somewhat larger
+/// than may be uploaded), until nothing has come for so long, and no longer than
+/// [`ServeOptions::body_grace`].
+const MOST_LINGERED: usize = 16 * 1024 * 1024;
+const LINGER_STALL: Duration = Duration::from_secs(2);
 
 /// What the stream and the requests of one connection know of each other.
 #[derive(Debug)]
@@ -23,6 +31,8 @@ pub(super) struct Traffic {
     ambiguous: AtomicU64,
     /// When the last answer was sent, or the connection was accepted.
     idle_since: Mutex<Instant>,
+    /// Until when the end of the connection may wait for the client.
+    linger_until: Mutex<Option<Instant>>,
 }
 
 impl Traffic {
@@ -32,19 +42,39 @@ impl Traffic {
             begun: AtomicU64::new(0),
             ambiguous: AtomicU64::new(0),
             idle_since: Mutex::new(Instant::now()),
+            linger_until: Mutex::new(None),
         })
     }
 
     /// Counts a request until what is returned is dropped. Answers also whether its head is one
     /// that must be refused.
     pub(super) fn begin(self: &Arc<Self>) -> (InFlight, bool) {
-        self.in_flight.fetch_add(1, Ordering::AcqRel);
+        let in_flight = self.stay();
         let number = self.begun.fetch_add(1, Ordering::AcqRel) + 1;
         let ambiguous = self.ambiguous.load(Ordering::Acquire);
-        (
-            InFlight(Arc::clone(self)),
-            ambiguous != 0 && number >= ambiguous,
-        )
+        (in_flight, ambiguous != 0 && number >= ambiguous)
+    }
+
+    /// Counts something that belongs to a request until what is returned is dropped.
+    pub(super) fn stay(self: &Arc<Self>) -> InFlight {
+        self.in_flight.fetch_add(1, Ordering::AcqRel);
+        InFlight(Arc::clone(self))
+    }
+
+    /// The connection ends with its next answer, and the client still sends.
+    pub(super) fn linger(&self, options: &ServeOptions) {
+        let mut until = self
+            .linger_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        until.get_or_insert_with(|| Instant::now() + options.body_grace);
+    }
+
+    fn linger_until(&self) -> Option<Instant> {
+        *self
+            .linger_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn idle_since(&self) -> Option<Instant> {
@@ -87,6 +117,13 @@ pub(super) struct Guarded<S> {
     awake_since: Option<(Instant, Instant)>,
     read_timer: Timer,
     write_timer: Timer,
+    lingering: Option<Lingering>,
+}
+
+/// A stream that is closed for writing already.
+struct Lingering {
+    bytes: usize,
+    last_byte: Instant,
 }
 
 impl<S> Guarded<S> {
@@ -100,6 +137,7 @@ impl<S> Guarded<S> {
             awake_since: None,
             read_timer: Timer(None),
             write_timer: Timer(None),
+            lingering: None,
         }
     }
 
@@ -187,7 +225,7 @@ impl<S: AsyncWrite + Unpin> Guarded<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -216,8 +254,43 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let poll = Pin::new(&mut self.inner).poll_shutdown(context);
-        self.progress(poll, context)
+        if self.lingering.is_none() {
+            let poll = Pin::new(&mut self.inner).poll_shutdown(context);
+            ready!(self.progress(poll, context))?;
+            self.lingering = Some(Lingering {
+                bytes: 0,
+                last_byte: Instant::now(),
+            });
+        }
+        match self.traffic.linger_until() {
+            Some(until) => self.poll_linger(until, context).map(Ok),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> Guarded<S> {
+    /// Ready when the client has closed its side too, or has had its chance.
+    fn poll_linger(&mut self, until: Instant, context: &mut Context<'_>) -> Poll<()> {
+        let Some(lingering) = &mut self.lingering else {
+            return Poll::Ready(());
+        };
+        let mut scratch = [0u8; 8192];
+        while lingering.bytes < MOST_LINGERED && Instant::now() < until {
+            let mut buffer = ReadBuf::new(&mut scratch);
+            match Pin::new(&mut self.inner).poll_read(context, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    lingering.bytes += buffer.filled().len();
+                    lingering.last_byte = Instant::now();
+                }
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => {
+                    let deadline = until.min(lingering.last_byte + LINGER_STALL);
+                    return self.read_timer.poll(Some(deadline), context).map(|_| ());
+                }
+            }
+        }
+        Poll::Ready(())
     }
 }
 

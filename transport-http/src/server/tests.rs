@@ -3,6 +3,7 @@
 mod drain;
 mod encrypted;
 mod limits;
+mod unread;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -136,6 +136,7 @@ impl Pair {
                     slot: SlotId::from_row(*slot),
                     from,
                     confirm_again: *confirm_again,
+                    reason: confirm_again.then(|| sealed("busy")),
                     reminders: [60, 120]
                         .map(|span| (JobId::new(self.world.uuid()), minutes(span)))
                         .into(),

@@ -3,6 +3,7 @@
 use telemed_core::directory::{DoctorFilter, Specialty};
 use telemed_core::id::{AppointmentId, ClinicId};
 use telemed_core::scheduling::{AppointmentFilter, SlotFilter};
+use telemed_core::time::TimeZone;
 
 use super::{CITIES, Pair};
 use crate::build::{at, page, user_id};
@@ -77,7 +78,8 @@ impl Pair {
                 length,
             } => {
                 let (doctor, from, until) = (user_id(*doctor), at(*from), at(from + length));
-                both!(self, day_slots(doctor, from, until));
+                let [first, last] = [from, until].map(|at| at.local_day(&TimeZone::utc()));
+                both!(self, days_of_listed_doctor(doctor, first, last));
                 both!(self, blocks_of_doctor(doctor, from, until));
                 both!(self, live_bookings(doctor, from, until));
                 both!(self, slot_at(doctor, from));

@@ -9,9 +9,8 @@ use telemed_core::id::ClinicId;
 use telemed_core::identity::Email;
 use telemed_core::journal::{Resource, Subject};
 use telemed_core::scheduling::{BookOutcome, CreateSlotOutcome, NewSlot};
-use telemed_core::time::LocalDay;
 
-use crate::build::{World, applied, at, page, zone};
+use crate::build::{World, applied, at, local_day, page, zone};
 use crate::suite::case_list;
 use crate::together;
 
@@ -204,9 +203,11 @@ async fn a_new_zone_moves_local_days(world: Arc<World>) {
     let next_day = world.slot(doctor, clinic.id, 34 * 60, 5).await;
     let untouched = world.slot(other, elsewhere, 23 * 60, 5).await;
     let booked = world.book(late, patient).await;
-    let day = |text: &str| LocalDay::parse(text).unwrap();
-    assert_eq!(world.slot_now(late).await.local_day, day("2030-01-01"));
-    assert_eq!(booked.local_day, day("2030-01-01"));
+    assert_eq!(
+        world.slot_now(late).await.local_day,
+        local_day("2030-01-01")
+    );
+    assert_eq!(booked.local_day, local_day("2030-01-01"));
 
     let details = ClinicDetails {
         time_zone: zone("Africa/Cairo"),
@@ -220,16 +221,22 @@ async fn a_new_zone_moves_local_days(world: Arc<World>) {
         .unwrap();
     assert!(matches!(applied(outcome), Edited::Updated(_)));
     for slot in [late, retired, next_day] {
-        assert_eq!(world.slot_now(slot).await.local_day, day("2030-01-02"));
+        assert_eq!(
+            world.slot_now(slot).await.local_day,
+            local_day("2030-01-02")
+        );
     }
-    assert_eq!(world.slot_now(untouched).await.local_day, day("2030-01-01"));
+    assert_eq!(
+        world.slot_now(untouched).await.local_day,
+        local_day("2030-01-01")
+    );
     let moved = world
         .storage
         .appointment_by_id(booked.id)
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(moved.local_day, day("2030-01-02"));
+    assert_eq!(moved.local_day, local_day("2030-01-02"));
     assert_eq!(moved.facts, booked.facts, "the instant stays");
     // The two slots are on one day now, and the doctor's day is full.
     let outcome = world.outcome(next_day, world.patient().await).await;
@@ -243,13 +250,12 @@ async fn a_new_zone_moves_local_days(world: Arc<World>) {
         .unwrap();
     assert_eq!(applied(outcome), CreateSlotOutcome::ZoneChanged);
     let time_zone = zone("Africa/Cairo");
-    let local_day = slot.facts.starts_at.local_day(&time_zone);
     let made = world
         .make_slot(&NewSlot {
+            local_day: slot.facts.starts_at.local_day(&time_zone),
             time_zone,
-            local_day,
             ..slot
         })
         .await;
-    assert_eq!(made.local_day, day("2030-01-01"));
+    assert_eq!(made.local_day, local_day("2030-01-01"));
 }

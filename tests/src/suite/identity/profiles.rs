@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use telemed_core::actor::Role;
-use telemed_core::directory::{Doctor, DoctorDetails, ExperienceYears, LicenceNumber, Specialty};
+use telemed_core::directory::{Doctor, DoctorDetails};
 use telemed_core::id::{ClinicId, UserId};
 use telemed_core::identity::{
-    DoctorApplication, FullName, Language, NewUser, Phone, RegisterOutcome, StoredUser, UserEdit,
-    UserEditOutcome,
+    FullName, Language, NewUser, Phone, RegisterOutcome, StoredUser, UserEdit, UserEditOutcome,
 };
 use telemed_core::journal::{Resource, Subject};
 
@@ -113,38 +112,22 @@ async fn an_account_is_found_by_its_phone(world: Arc<World>) {
     assert_eq!(find("55555").await.unwrap().user.id, user.id);
 }
 
-/// An application of a doctor with this licence.
-fn application(world: &World, licence: &str, clinic: Option<ClinicId>) -> NewUser {
-    let doctor = DoctorApplication {
-        clinic,
-        first_clinic: world.clinic_details("Africa/Cairo"),
-        licence_number: LicenceNumber::new(licence).unwrap(),
-        specialty: Specialty::new("Neurology").unwrap(),
-        experience_years: ExperienceYears::new(4).unwrap(),
-        daily_limit: telemed_core::directory::DailyLimit::new(12).unwrap(),
-    };
-    NewUser {
-        doctor: Some(doctor),
-        ..world.new_user(Role::Doctor)
-    }
-}
-
 async fn a_doctor_applies_with_a_profile(world: Arc<World>) {
     // Nothing is made for who is refused, not even the first clinic.
     let taken = world.register(&reached_by(&world, "+201000000000")).await;
     let number = NewUser {
         phone: taken.phone,
-        ..application(&world, "EG-1", None)
+        ..world.application("EG-1", None)
     };
     let outcome = world.unchanged(register(&world, &number)).await;
     assert_eq!(outcome, RegisterOutcome::PhoneTaken);
     let missing = Some(ClinicId::from_row(77));
-    let nowhere = application(&world, "EG-1", missing);
+    let nowhere = world.application("EG-1", missing);
     let outcome = world.unchanged(register(&world, &nowhere)).await;
     assert_eq!(outcome, RegisterOutcome::ClinicNotFound);
 
     // The first makes the clinic.
-    let first = application(&world, "EG-1", None);
+    let first = world.application("EG-1", None);
     let write = world.write_at(at(5), Subject::new_row(Resource::User));
     let outcome = applied(world.storage.register_user(&write, &first).await.unwrap());
     let RegisterOutcome::Registered(user) = outcome else {
@@ -194,10 +177,10 @@ async fn a_doctor_applies_with_a_profile(world: Arc<World>) {
     // The next ones work there, or where they say.
     let first_clinic = clinic.id;
     let second_clinic = world.clinic().await;
-    let taken = application(&world, "eg-1", None);
+    let taken = world.application("eg-1", None);
     let outcome = world.unchanged(register(&world, &taken)).await;
     assert_eq!(outcome, RegisterOutcome::LicenceTaken);
-    let nowhere = application(&world, "eg-1", missing);
+    let nowhere = world.application("eg-1", missing);
     let outcome = world.unchanged(register(&world, &nowhere)).await;
     assert_eq!(outcome, RegisterOutcome::ClinicNotFound);
     for (licence, named, expected) in [
@@ -205,7 +188,7 @@ async fn a_doctor_applies_with_a_profile(world: Arc<World>) {
         ("EG-3", Some(second_clinic), second_clinic),
         ("EG-4", Some(first_clinic), first_clinic),
     ] {
-        let user = world.register(&application(&world, licence, named)).await;
+        let user = world.register(&world.application(licence, named)).await;
         let doctor = world.storage.doctor_by_id(user.id).await.unwrap().unwrap();
         assert_eq!(doctor.details.clinic, expected, "{licence}");
         assert!(!doctor.is_verified);
@@ -214,7 +197,7 @@ async fn a_doctor_applies_with_a_profile(world: Arc<World>) {
     // Of applications with one licence in parallel one is heard.
     let answers = together(16, |_| {
         let world = Arc::clone(&world);
-        async move { register(&world, &application(&world, "EG-5", None)).await }
+        async move { register(&world, &world.application("EG-5", None)).await }
     })
     .await;
     let made = |one: &&RegisterOutcome| matches!(one, RegisterOutcome::Registered(_));

@@ -174,6 +174,7 @@ async fn a_booking_takes_a_seat(world: Arc<World>) {
         symptoms: Some(sealed("symptoms")),
         notes: Some(sealed("notes")),
         status_reason: None,
+        reschedule_reason: None,
         cancelled_at: None,
         created_at: at(1),
         updated_at: at(1),

@@ -2,16 +2,21 @@
 
 use std::sync::Arc;
 
+use telemed_core::actor::Role;
+use telemed_core::id::{SlotId, UserId};
 use telemed_core::journal::Resource;
 use telemed_core::scheduling::{AppointmentStatus, Publication};
 use telemed_core::time::Timestamp;
 
-use crate::build::{World, at, hours, published, sealed, user_id};
+use crate::build::{World, applied, at, hours, local_day, published, sealed, user_id, zone};
 use crate::suite::case_list;
 
 case_list! { "availability":
     a_slot_is_found_by_its_start,
+    only_a_listed_doctor_has_days,
     the_slots_of_a_day_say_what_can_be_booked,
+    a_slot_belongs_to_its_local_day,
+    days_are_cut_at_two_thousand_slots,
 }
 
 async fn a_slot_is_found_by_its_start(world: Arc<World>) {
@@ -46,6 +51,65 @@ async fn a_slot_is_found_by_its_start(world: Arc<World>) {
     assert_eq!(find(doctor, at(60)).await, Some(next));
 }
 
+/// Whether a slot lies in a blocked time, its day is full, and its clinic is active.
+type Says = (SlotId, bool, bool, bool);
+
+/// What the days say of each slot, in their order.
+async fn says(world: &World, doctor: UserId, from: &str, to: &str) -> Vec<Says> {
+    let (from, to) = (local_day(from), local_day(to));
+    let days = world.storage.days_of_listed_doctor(doctor, from, to).await;
+    let mut rows = Vec::new();
+    for day in days.unwrap().unwrap().slots {
+        assert_eq!(day.slot, world.slot_now(day.slot.id).await);
+        rows.push((
+            day.slot.id,
+            day.is_blocked,
+            day.is_day_full,
+            day.is_clinic_active,
+        ));
+    }
+    rows
+}
+
+async fn only_a_listed_doctor_has_days(world: Arc<World>) {
+    let clinic = world.clinic().await;
+    let doctor = world.doctor(clinic).await;
+    let slot = world.slot(doctor, clinic, 60, 1).await;
+    let application = world.application("L-77", Some(clinic));
+    let applicant = world.register(&application).await.id;
+    let none = [
+        world.user(Role::Doctor).await.id,
+        world.patient().await,
+        applicant,
+        user_id(9999),
+    ];
+    let day = local_day("2030-01-01");
+    let found = |user| {
+        let world = Arc::clone(&world);
+        async move {
+            let days = world.storage.days_of_listed_doctor(user, day, day).await;
+            days.unwrap().map(|days| days.slots.len())
+        }
+    };
+    for user in none {
+        assert_eq!(found(user).await, None);
+    }
+    assert_eq!(found(doctor).await, Some(1));
+    world.set_active(doctor, false).await;
+    assert_eq!(found(doctor).await, None);
+    world.set_active(doctor, true).await;
+    assert_eq!(found(doctor).await, Some(1));
+    let write = world.changes(Resource::Doctor, applicant.get());
+    let verify = world.storage.verify_doctor(&write, applicant);
+    assert!(applied(verify.await.unwrap()).is_some());
+    // A doctor without slots has days, too.
+    assert_eq!(found(applicant).await, Some(0));
+    // Nobody hides behind a clinic that is closed.
+    world.change_clinic(clinic, |it| it.is_active = false).await;
+    let days = says(&world, doctor, "2030-01-01", "2030-01-01").await;
+    assert_eq!(days, [(slot, false, false, false)]);
+}
+
 async fn the_slots_of_a_day_say_what_can_be_booked(world: Arc<World>) {
     let clinic = world.clinic().await;
     let doctor = world.doctor_with_limit(clinic, 2).await;
@@ -61,52 +125,110 @@ async fn the_slots_of_a_day_say_what_can_be_booked(world: Arc<World>) {
     world.storage.retire_slot(&write, gone).await.unwrap();
     world.block(doctor, 149, 151).await;
     world.block(colleague, 0, 600).await;
-    let read = |from, until| {
-        let world = Arc::clone(&world);
-        async move {
-            let days = world.storage.day_slots(doctor, at(from), at(until)).await;
-            let mut rows = Vec::new();
-            for day in days.unwrap() {
-                assert_eq!(day.slot, world.slot_now(day.slot.id).await);
-                rows.push((day.slot.id, day.is_blocked, day.is_day_full));
-            }
-            rows
-        }
-    };
+    let (first_day, next_day) = ("2030-01-01", "2030-01-02");
+    let both = || says(&world, doctor, first_day, next_day);
     let [second, first, third, next] = slots[..] else {
         panic!()
     };
     let free = [
-        (first, false, false),
-        (second, true, false),
-        (third, false, false),
-        (next, false, false),
+        (first, false, false, true),
+        (second, true, false, true),
+        (third, false, false, true),
+        (next, false, false, true),
     ];
-    assert_eq!(read(0, 3000).await, free);
-    // The beginning of the span is in it, its end is not.
-    assert_eq!(read(60, 300).await, free[..2]);
-    assert_eq!(read(61, 301).await, free[1..3]);
-    assert_eq!(read(300, 300).await, []);
+    assert_eq!(both().await, free);
+    let of_day = |from, to| says(&world, doctor, from, to);
+    assert_eq!(of_day(first_day, first_day).await, free[..3]);
+    assert_eq!(of_day(next_day, next_day).await, free[3..]);
+    assert_eq!(of_day("2029-12-31", "2030-12-31").await, free);
+    assert_eq!(of_day("2030-01-03", "2030-01-04").await, []);
+    assert_eq!(of_day(next_day, first_day).await, []);
     // The limit counts what takes a seat, on its own day.
     let booked = world.book(first, world.patient().await).await;
     world.book(third, world.patient().await).await;
     let full = [
-        (first, false, true),
-        (second, true, true),
-        (third, false, true),
-        (next, false, false),
+        (first, false, true, true),
+        (second, true, true, true),
+        (third, false, true, true),
+        (next, false, false, true),
     ];
-    assert_eq!(read(0, 3000).await, full);
+    assert_eq!(both().await, full);
+    assert_eq!(of_day(first_day, first_day).await, full[..3]);
     let over = [AppointmentStatus::Confirmed, AppointmentStatus::NoShow];
     world.become_status(&booked, &over).await;
-    assert_eq!(read(0, 3000).await, full);
+    assert_eq!(both().await, full);
+    // What was taken back and had its patient counts on.
+    let write = world.changes(Resource::Slot, first.get());
+    world.storage.retire_slot(&write, first).await.unwrap();
+    assert_eq!(both().await, full[1..]);
     world.book(next, world.patient().await).await;
     let (live, reason) = (world.dump().await.appointments, sealed("ill"));
     let write = world.changes(Resource::Appointment, live[1].id.get());
     let cancel = world.storage.cancel(&write, live[1].id, &reason);
     cancel.await.unwrap();
-    assert_eq!(read(0, 3000).await, free);
-    // At most two thousand.
+    assert_eq!(both().await, free[1..]);
+}
+
+async fn a_slot_belongs_to_its_local_day(world: Arc<World>) {
+    let cairo = world.clinic_details("Africa/Cairo");
+    let cairo = world.make_clinic(&cairo).await.id;
+    let doctor = world.doctor_with_limit(cairo, 1).await;
+    let (old_year, first_day, next_day) = ("2029-12-31", "2030-01-01", "2030-01-02");
+    let mut at_cairo = Vec::new();
+    // By the clocks of Cairo: 23:30, midnight, 23:30 and midnight again.
+    for start in [-150, -120, 1290, 1320] {
+        let mut slot = world.new_slot(doctor, cairo, start, 1);
+        slot.time_zone = zone("Africa/Cairo");
+        slot.local_day = slot.facts.starts_at.local_day(&slot.time_zone);
+        at_cairo.push(world.make_slot(&slot).await.id);
+    }
+    let of_day = |day| {
+        let world = Arc::clone(&world);
+        async move {
+            let days = says(&world, doctor, day, day).await;
+            let row = |(slot, _, is_full, _): Says| (slot, is_full);
+            days.into_iter().map(row).collect::<Vec<_>>()
+        }
+    };
+    let in_zone = || {
+        let (world, day) = (Arc::clone(&world), local_day(first_day));
+        async move {
+            let days = world.storage.days_of_listed_doctor(doctor, day, day).await;
+            days.unwrap().unwrap().time_zone
+        }
+    };
+    let free = |slots: &[SlotId]| slots.iter().map(|slot| (*slot, false)).collect::<Vec<_>>();
+    assert_eq!(of_day(old_year).await, free(&at_cairo[..1]));
+    assert_eq!(of_day(first_day).await, free(&at_cairo[1..3]));
+    assert_eq!(of_day(next_day).await, free(&at_cairo[3..]));
+    assert_eq!(in_zone().await, zone("Africa/Cairo"));
+    // The doctor goes to another clinic; what is left at the old one keeps its days.
+    let utc = world.clinic().await;
+    world.change_doctor(doctor, |it| it.clinic = utc).await;
+    let late = world.slot(doctor, utc, 1400, 1).await;
+    assert_eq!(in_zone().await, zone("UTC"));
+    let today = [at_cairo[1], at_cairo[2], late];
+    assert_eq!(of_day(first_day).await, free(&today));
+    let days = says(&world, doctor, old_year, next_day).await;
+    let order: Vec<_> = days.iter().map(|(slot, ..)| *slot).collect();
+    assert_eq!(order, [&at_cairo[..3], &[late], &at_cairo[3..]].concat());
+    // The limit counts over both.
+    world.book(late, world.patient().await).await;
+    assert_eq!(of_day(first_day).await, today.map(|slot| (slot, true)));
+    assert_eq!(of_day(next_day).await, free(&at_cairo[3..]));
+    // A new zone of the old clinic moves its days, and with them whose limit is reached.
+    world
+        .change_clinic(cairo, |it| it.time_zone = zone("UTC"))
+        .await;
+    assert_eq!(of_day(old_year).await, free(&at_cairo[..2]));
+    let today = [at_cairo[2], at_cairo[3], late];
+    assert_eq!(of_day(first_day).await, today.map(|slot| (slot, true)));
+    assert_eq!(of_day(next_day).await, []);
+}
+
+async fn days_are_cut_at_two_thousand_slots(world: Arc<World>) {
+    let clinic = world.clinic().await;
+    let doctor = world.doctor(clinic).await;
     let starts: Vec<i64> = (0..2005).map(|place| 5000 + place).collect();
     let minute = |start: &i64| {
         let mut slot = world.new_slot(doctor, clinic, *start, 1);
@@ -114,7 +236,8 @@ async fn the_slots_of_a_day_say_what_can_be_booked(world: Arc<World>) {
         (slot.facts, slot.local_day)
     };
     let publication = Publication {
-        slots: starts.iter().map(minute).collect(),
+        // The last are made first.
+        slots: starts.iter().rev().map(minute).collect(),
         until: at(9000),
         ..world.publication(doctor, clinic, 1, &[])
     };
@@ -122,8 +245,10 @@ async fn the_slots_of_a_day_say_what_can_be_booked(world: Arc<World>) {
         .try_set_hours(doctor, None, &hours(1, false), &publication)
         .await;
     assert_eq!(published(&outcome), (2005, 0));
-    let rows = world.storage.day_slots(doctor, at(4000), at(9000)).await;
-    let rows = rows.unwrap();
-    assert_eq!(rows.len(), 2000);
-    assert_eq!(rows[1999].slot.facts.starts_at, at(6999));
+    let (from, to) = (local_day("2030-01-01"), local_day("2030-01-31"));
+    let days = world.storage.days_of_listed_doctor(doctor, from, to).await;
+    let slots = days.unwrap().unwrap().slots;
+    assert_eq!(slots.len(), 2000);
+    assert_eq!(slots[0].slot.facts.starts_at, at(5000));
+    assert_eq!(slots[1999].slot.facts.starts_at, at(6999));
 }

@@ -10,7 +10,7 @@ use telemed_core::scheduling::{
 };
 use telemed_core::store::Written;
 
-use crate::build::{NOW, World, applied, at, hours, minutes, published, with_key};
+use crate::build::{NOW, World, applied, at, hours, minutes, published, sealed, with_key};
 use crate::dump::open_jobs;
 use crate::suite::case_list;
 use crate::{invariants, together};
@@ -18,6 +18,7 @@ use crate::{invariants, together};
 case_list! { "availability":
     a_move_is_refused_in_order,
     a_move_takes_the_new_seat_and_frees_the_old,
+    a_move_keeps_its_reason,
     a_move_leaves_its_own_seat_aside,
     parallel_moves_never_oversell,
 }
@@ -259,6 +260,44 @@ async fn a_move_takes_the_new_seat_and_frees_the_old(world: Arc<World>) {
         let answer = world.unchanged(other).await.unwrap();
         assert_eq!(answer, Written::KeyMismatch);
     }
+}
+
+async fn a_move_keeps_its_reason(world: Arc<World>) {
+    let clinic = world.clinic().await;
+    let doctor = world.doctor(clinic).await;
+    let slot = world.slot(doctor, clinic, 60, 1).await;
+    let mut now = world.book(slot, world.patient().await).await;
+    assert_eq!(now.reschedule_reason, None);
+    for (start, reason) in [(100, Some("ill")), (200, Some("busy")), (300, None)] {
+        let slot = world.slot(doctor, clinic, start, 1).await;
+        let command = RescheduleCommand {
+            reason: reason.map(sealed),
+            ..world.moving(at(5), &now, slot)
+        };
+        let outcome = send(&world, now.id, &command).await;
+        let RescheduleOutcome::Rescheduled(moved) = outcome else {
+            panic!("the move is possible")
+        };
+        assert_eq!(moved.reschedule_reason, reason.map(sealed));
+        let stored = world.storage.appointment_by_id(now.id).await.unwrap();
+        assert_eq!(stored.as_ref(), Some(&moved));
+        now = moved;
+    }
+    // The reason of a cancellation is another one.
+    let slot = world.slot(doctor, clinic, 400, 1).await;
+    let command = RescheduleCommand {
+        reason: Some(sealed("away")),
+        ..world.moving(at(6), &now, slot)
+    };
+    send(&world, now.id, &command).await;
+    let write = world.changes(Resource::Appointment, now.id.get());
+    let reason = sealed("ill");
+    let cancel = world.storage.cancel(&write, now.id, &reason);
+    cancel.await.unwrap();
+    let stored = world.storage.appointment_by_id(now.id).await.unwrap();
+    let stored = stored.unwrap();
+    assert_eq!(stored.status_reason, Some(reason));
+    assert_eq!(stored.reschedule_reason, Some(sealed("away")));
 }
 
 async fn a_move_leaves_its_own_seat_aside(world: Arc<World>) {

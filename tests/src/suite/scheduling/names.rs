@@ -81,6 +81,10 @@ async fn appointments_are_listed_with_their_names(world: Arc<World>) {
             user.unwrap().full_name
         }
     };
+    let key = |user| {
+        let world = Arc::clone(&world);
+        async move { world.storage.data_key_of_user(user).await.unwrap() }
+    };
     let mut expected = [
         AppointmentRow {
             appointment: booked[0].clone(),
@@ -90,6 +94,7 @@ async fn appointments_are_listed_with_their_names(world: Arc<World>) {
                 specialty: Specialty::new("طب القلب").unwrap(),
                 time_zone: zone("Africa/Cairo"),
             },
+            patient_key: key(patients[0]).await,
         },
         AppointmentRow {
             appointment: booked[1].clone(),
@@ -99,6 +104,7 @@ async fn appointments_are_listed_with_their_names(world: Arc<World>) {
                 specialty: Specialty::new("Cardiology").unwrap(),
                 time_zone: zone("UTC"),
             },
+            patient_key: key(patients[1]).await,
         },
     ];
     let check = |expected: [AppointmentRow; 2]| {
@@ -115,6 +121,7 @@ async fn appointments_are_listed_with_their_names(world: Arc<World>) {
             assert_eq!(listed.unwrap().items, [two, one]);
         }
     };
+    assert!(expected.iter().all(|row| row.patient_key.is_some()));
     check(expected.clone()).await;
     // The names are those of now, of people who are not active, too.
     let new = FullName::new("أمل").unwrap();

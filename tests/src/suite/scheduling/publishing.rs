@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use telemed_core::directory::{ClinicDetails, DoctorDetails};
+use telemed_core::directory::ClinicDetails;
 use telemed_core::id::{ClinicId, SlotId, UserId};
 use telemed_core::journal::{Resource, Subject};
 use telemed_core::scheduling::{
     AppointmentStatus, DaySlot, Publication, PublishOutcome, Schedule, Slot,
 };
-use telemed_core::time::Timestamp;
 
-use crate::build::{World, at, hours, published, sealed, user_id, zone};
+use crate::build::{World, at, hours, local_day, published, sealed, user_id, zone};
 use crate::suite::case_list;
 use crate::together;
 
@@ -47,11 +46,9 @@ async fn publish(
 
 /// The starts of a doctor's active slots, in minutes.
 async fn starts(world: &World, doctor: UserId) -> Vec<i64> {
-    let (first, last) = (
-        Timestamp::from_micros(i64::MIN),
-        Timestamp::from_micros(i64::MAX),
-    );
-    let slots = world.storage.day_slots(doctor, first, last).await.unwrap();
+    let (first, last) = (local_day("0001-01-01"), local_day("9998-12-31"));
+    let days = world.storage.days_of_listed_doctor(doctor, first, last);
+    let slots = days.await.unwrap().unwrap().slots;
     let minute = |day: &DaySlot| {
         let start = day.slot.facts.starts_at;
         (start.micros() - at(0).micros()) / 60_000_000
@@ -277,16 +274,7 @@ async fn publishing_retires_unbooked_slots_that_fall_out(world: Arc<World>) {
     cancel.await.unwrap();
     // When the doctor moves, the slots at the old clinic fall out.
     let other = world.clinic().await;
-    let doctor_now = world.storage.doctor_by_id(doctor).await.unwrap().unwrap();
-    let details = DoctorDetails {
-        clinic: other,
-        ..doctor_now.details
-    };
-    let write = world.changes(Resource::Doctor, doctor.get());
-    let update = world
-        .storage
-        .update_doctor(&write, doctor, doctor_now.version, &details);
-    update.await.unwrap();
+    world.change_doctor(doctor, |it| it.clinic = other).await;
     let stale = publish(&world, doctor, 1, &wider);
     assert_eq!(world.unchanged(stale).await, PublishOutcome::Superseded);
     let there = world.publication(doctor, other, 2, &[60]);

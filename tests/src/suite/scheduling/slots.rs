@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use telemed_core::directory::{ClinicDetails, DoctorDetails};
+use telemed_core::directory::ClinicDetails;
 use telemed_core::id::{ClinicId, SlotId, UserId};
 use telemed_core::journal::{Resource, Subject};
 use telemed_core::scheduling::{
@@ -165,16 +165,9 @@ async fn slots_of_a_doctor_do_not_overlap(world: Arc<World>) {
     );
     // The clinic does not matter: a doctor who moved is still one person.
     let elsewhere = world.clinic().await;
-    let details = DoctorDetails {
-        clinic: elsewhere,
-        ..world.doctor_details(elsewhere)
-    };
-    let write = world.changes(Resource::Doctor, doctor.get());
     world
-        .storage
-        .update_doctor(&write, doctor, 1, &details)
-        .await
-        .unwrap();
+        .change_doctor(doctor, |it| it.clinic = elsewhere)
+        .await;
     let there = between(doctor, elsewhere, 75, 105);
     assert_eq!(
         world.unchanged(create(&world, &there)).await,

@@ -54,7 +54,7 @@ async fn tls_is_spoken_with_the_given_certificate() {
     let connector = TlsConnector::from(Arc::new(config));
     let name = ServerName::try_from("localhost").unwrap();
     let mut stream = connector
-        .connect(name, server.connect().await)
+        .connect(name.clone(), server.connect().await)
         .await
         .unwrap();
     let request = "GET /api/v1/whoami HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
@@ -64,6 +64,23 @@ async fn tls_is_spoken_with_the_given_certificate() {
     let answer = String::from_utf8(bytes).unwrap();
     assert!(answer.ends_with("127.0.0.1 true"), "{answer}");
     assert!(answer.contains("strict-transport-security"), "{answer}");
+
+    // More than is thrown away: the answer can be read by who sends everything before.
+    let mut stream = connector
+        .connect(name, server.connect().await)
+        .await
+        .unwrap();
+    let length = 12 * 1024 * 1024;
+    let request = format!(
+        "POST /api/v1/echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.write_all(&vec![b'x'; length]).await.unwrap();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).await.unwrap();
+    let answer = String::from_utf8(bytes).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    assert!(answer.contains("connection: close"), "{answer}");
 
     // Plain text on a TLS port harms nobody.
     assert!(!server.exchange(HELLO).await.contains("hello"));

@@ -1,0 +1,142 @@
+//! The connections of a store: a bounded number, kept while they are whole.
+//!
+//! A connection belongs to one piece of work at a time, which runs in a task of its own and so is
+//! never dropped half-way by its caller. It comes back when nothing is open on it; otherwise it is
+//! closed, and the server undoes what was open. When one turns out dead, those that were made
+//! before are not trusted any more: the server was restarted.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use telemed_core::store::{StoreError, StoreResult};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::connection::Connection;
+use crate::failure::{may_pass, store_error};
+use crate::options::PostgresOptions;
+
+/// Between two attempts to connect: from the first to the last.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
+
+/// The connections of a store.
+pub(crate) struct Connections {
+    address: PgConnectOptions,
+    options: PostgresOptions,
+    node: Uuid,
+    places: Arc<Semaphore>,
+    idle: Mutex<Vec<Lease>>,
+    /// Counts the times that connections turned out dead.
+    generation: AtomicU64,
+}
+
+/// A connection and the generation that it was made in.
+pub(crate) struct Lease {
+    /// The connection.
+    pub(crate) connection: Connection,
+    generation: u64,
+}
+
+/// The right to use one connection.
+pub(crate) struct Place {
+    _permit: OwnedSemaphorePermit,
+    deadline: Instant,
+}
+
+impl Connections {
+    /// None is made before one is needed.
+    pub(crate) fn new(address: PgConnectOptions, options: PostgresOptions, node: Uuid) -> Self {
+        let places = options.connections.max(1) as usize;
+        Self {
+            address,
+            options,
+            node,
+            places: Arc::new(Semaphore::new(places)),
+            idle: Mutex::new(Vec::with_capacity(places)),
+            generation: AtomicU64::new(0),
+        }
+    }
+
+    /// Waits for the right to use a connection.
+    pub(crate) async fn place(&self) -> StoreResult<Place> {
+        let deadline = Instant::now() + self.options.acquire_timeout;
+        let permit = Arc::clone(&self.places).acquire_owned();
+        match tokio::time::timeout_at(deadline, permit).await {
+            Ok(Ok(permit)) => Ok(Place {
+                _permit: permit,
+                deadline,
+            }),
+            _ => Err(StoreError::unavailable("every connection is in use")),
+        }
+    }
+
+    /// A connection that was idle, or a new one.
+    pub(crate) async fn lease(&self, place: &Place) -> StoreResult<Lease> {
+        if let Some(lease) = self.idle() {
+            return Ok(lease);
+        }
+        let generation = self.generation.load(Ordering::Acquire);
+        let connection = self.connect(place.deadline).await?;
+        Ok(Lease {
+            connection,
+            generation,
+        })
+    }
+
+    fn idle(&self) -> Option<Lease> {
+        let generation = self.generation.load(Ordering::Acquire);
+        let mut idle = self.lock();
+        // Those of an older generation are closed as they are dropped.
+        while let Some(lease) = idle.pop() {
+            if lease.generation == generation {
+                return Some(lease);
+            }
+        }
+        None
+    }
+
+    /// Connects, and tries again as long as that may help.
+    pub(crate) async fn connect(&self, deadline: Instant) -> StoreResult<Connection> {
+        let action = "connecting";
+        let mut pause = PAUSES.0;
+        loop {
+            let open = Connection::open(&self.address, &self.options, self.node);
+            let error = match tokio::time::timeout_at(deadline, open).await {
+                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Err(error)) => error,
+                Err(_) => {
+                    return Err(StoreError::unavailable(
+                        "connecting: the server does not answer",
+                    ));
+                }
+            };
+            if !may_pass(&error) || Instant::now() + pause >= deadline {
+                return Err(store_error(action, &error).1);
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+
+    /// Takes a connection back, if it can be used again.
+    pub(crate) fn give_back(&self, lease: Lease) {
+        let is_of_today = lease.generation == self.generation.load(Ordering::Acquire);
+        if is_of_today && lease.connection.is_whole() {
+            self.lock().push(lease);
+        }
+    }
+
+    /// Distrusts every connection that was made before this one turned out dead.
+    pub(crate) fn distrust(&self, lease: Lease) {
+        let next = lease.generation + 1;
+        self.generation.fetch_max(next, Ordering::AcqRel);
+        drop(lease);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Lease>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
