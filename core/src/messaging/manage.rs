@@ -3,7 +3,7 @@
 use crate::actor::Actor;
 use crate::error::{Code, Error};
 use crate::id::{ConversationId, MessageId};
-use crate::journal::Event;
+use crate::journal::{Event, EventKind};
 use crate::messaging::service::user_of;
 use crate::messaging::{Conversation, ConversationRow, ConversationSummary, Message, Messaging};
 use crate::page::{Page, PageRequest};
@@ -21,6 +21,28 @@ impl Messaging<'_> {
     ) -> Result<Conversation, Error> {
         let (conversation, _) = self.own(actor, id, Action::ReadConversation).await?;
         Ok(conversation)
+    }
+
+    /// A conversation of the actor's, with its newest message.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`] for anybody but participants.
+    pub async fn conversation_summary(
+        &self,
+        actor: &Actor,
+        id: ConversationId,
+    ) -> Result<ConversationSummary, Error> {
+        let (conversation, _) = self.own(actor, id, Action::ReadConversation).await?;
+        let newest = conversation.last_seq;
+        let storage = self.inner().storage();
+        let found = match newest {
+            0 => Vec::new(),
+            _ => storage.message_window(id, newest, newest).await?,
+        };
+        Ok(ConversationSummary {
+            last_message: self.open_all(found).await?.pop(),
+            conversation,
+        })
     }
 
     /// Whether there is a conversation at all. A surface that tells outsiders that a conversation
@@ -68,15 +90,27 @@ impl Messaging<'_> {
     /// # Errors
     /// When the store fails or the message does not open.
     pub async fn message_of_event(&self, event: &Event) -> Result<Option<Message>, Error> {
-        if event.kind != crate::journal::EventKind::MessageSent {
-            return Ok(None);
+        Ok(self.messages_of_events([event]).await?.pop())
+    }
+
+    /// The messages that events are about, as their audience is shown them, in any order: one
+    /// look-up for all. Events about something else are left out.
+    ///
+    /// # Errors
+    /// When the store fails or a message does not open.
+    pub async fn messages_of_events(
+        &self,
+        events: impl IntoIterator<Item = &Event>,
+    ) -> Result<Vec<Message>, Error> {
+        let ids: Vec<_> = events
+            .into_iter()
+            .filter(|event| event.kind == EventKind::MessageSent)
+            .filter_map(|event| event.subject.as_uuid().map(MessageId::new))
+            .collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
         }
-        let Some(id) = event.subject.as_uuid().map(MessageId::new) else {
-            return Ok(None);
-        };
-        match self.inner().storage().messages_by_ids(&[id]).await?.pop() {
-            Some(stored) => self.open_one(stored).await.map(Some),
-            None => Ok(None),
-        }
+        self.open_all(self.inner().storage().messages_by_ids(&ids).await?)
+            .await
     }
 }

@@ -3,13 +3,13 @@
 use crate::actor::Actor;
 use crate::engine::{RequestParts, Settled, settle};
 use crate::error::{Code, Error, What};
-use crate::id::{ConversationId, MessageId};
+use crate::id::{ConversationId, MessageId, UserId};
 use crate::journal::{Event, EventKind, Resource, Subject};
 use crate::messaging::service::{missing, user_of};
 use crate::messaging::{
     Conversation, MarkMessages, MarkMessagesOutcome, Message, Messaging, ReceiptKind,
 };
-use crate::policy::Action;
+use crate::policy::{Action, Relation, require};
 
 /// How many ids of marked messages are told at most: the newest.
 const MOST_TOLD: u64 = 500;
@@ -39,11 +39,15 @@ impl Messaging<'_> {
         up_to: Option<MessageId>,
     ) -> Result<Option<Marked>, Error> {
         let (conversation, _) = self.own(actor, id, Action::MarkMessages).await?;
+        let asked = up_to.map(|message| message.to_string());
         let up_to = match up_to {
             Some(message) => self.seq_of(id, message).await?,
             None => conversation.last_seq,
         };
-        self.mark_in(actor, &conversation, kind, up_to).await
+        // What was asked for, not what it comes to now: asked again after another message it is
+        // still the same request.
+        let parts = RequestParts::default().text(asked.as_deref());
+        self.mark_in(actor, &conversation, kind, up_to, parts).await
     }
 
     /// Marks a conversation up to a place, or up to the newest message if that is beyond it;
@@ -59,7 +63,33 @@ impl Messaging<'_> {
         up_to: u64,
     ) -> Result<Option<Marked>, Error> {
         let (conversation, _) = self.own(actor, id, Action::MarkMessages).await?;
-        self.mark_in(actor, &conversation, kind, up_to).await
+        let parts = RequestParts::default().text(Some(&up_to.to_string()));
+        self.mark_in(actor, &conversation, kind, up_to, parts).await
+    }
+
+    /// Marks everything that somebody has sent the actor; `None` when nothing is new, or when the
+    /// two have no conversation.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`] for an unknown user.
+    pub async fn mark_from(
+        &self,
+        actor: &Actor,
+        sender: UserId,
+        kind: ReceiptKind,
+    ) -> Result<Option<Marked>, Error> {
+        require(actor, Action::MarkMessages, Relation::Own, || {
+            Error::new(Code::Forbidden)
+        })?;
+        let storage = self.inner().storage();
+        if storage.user_by_id(sender).await?.is_none() {
+            return Err(Error::not_found(What::User, sender.get()));
+        }
+        let pair = [user_of(actor)?, sender];
+        match storage.conversation_of_pair(pair).await? {
+            Some(found) => self.mark(actor, found.id, kind, None).await,
+            None => Ok(None),
+        }
     }
 
     /// Marks one message, and with it those before it; the times that stand already stay.
@@ -76,12 +106,7 @@ impl Messaging<'_> {
         let found = self.inner().storage().messages_by_ids(&[id]).await?.pop();
         let conversation = found.as_ref().map(|message| message.conversation);
         let Some(conversation) = conversation else {
-            crate::policy::require(
-                actor,
-                Action::MarkMessages,
-                crate::policy::Relation::None,
-                hidden,
-            )?;
+            require(actor, Action::MarkMessages, Relation::None, hidden)?;
             return Err(hidden());
         };
         let (conversation, place) = self
@@ -97,22 +122,31 @@ impl Messaging<'_> {
                 Error::new(Code::Forbidden).message("Only the recipient can mark a message")
             );
         }
-        self.mark_in(actor, &conversation, kind, message.seq)
+        let parts = RequestParts::default().text(Some(&id.to_string()));
+        self.mark_in(actor, &conversation, kind, message.seq, parts)
             .await?;
         let marked = self.inner().storage().messages_by_ids(&[id]).await?.pop();
         self.open_one(marked.ok_or_else(hidden)?).await
     }
 
-    /// Marks a conversation that the actor takes part in.
+    /// Marks a conversation that the actor takes part in; `asked` is what was asked for beside it.
     pub(super) async fn mark_in(
         &self,
         actor: &Actor,
         conversation: &Conversation,
         kind: ReceiptKind,
         up_to: u64,
+        asked: RequestParts,
     ) -> Result<Option<Marked>, Error> {
         let inner = self.inner();
         let user = user_of(actor)?;
+        let parts = asked
+            .text(Some(&conversation.id.to_string()))
+            .text(Some(kind.as_str()));
+        let keyed = self.command(actor, Action::MarkMessages, parts);
+        if keyed.replay(inner).await?.is_some() {
+            return Ok(None);
+        }
         let up_to = up_to.min(conversation.last_seq);
         let stands_there = conversation
             .participant(user)
@@ -121,10 +155,6 @@ impl Messaging<'_> {
             return Ok(None);
         }
         let subject = Subject::uuid(Resource::Conversation, conversation.id.get());
-        let parts = RequestParts::default()
-            .text(Some(&conversation.id.to_string()))
-            .text(Some(kind.as_str()));
-        let keyed = self.command(actor, Action::MarkMessages, parts);
         let mut write = inner.write(actor, self.engine.now(), Action::MarkMessages, subject);
         write
             .audit

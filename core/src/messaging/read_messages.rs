@@ -3,6 +3,7 @@
 //! Places are dense, so a page is arithmetic: page 5,000 costs what page 1 costs.
 
 use crate::actor::Actor;
+use crate::engine::RequestParts;
 use crate::error::{Error, What};
 use crate::id::{ConversationId, MessageId};
 use crate::messaging::{Conversation, Marked, Message, Messaging, ReceiptKind};
@@ -68,7 +69,10 @@ impl Messaging<'_> {
         let mut messages = Vec::new();
         if first <= last {
             // Marked before it is read, so that the page shows what it has brought about.
-            marked = self.mark_in(actor, &conversation, mark, last).await?;
+            let parts = RequestParts::default().text(Some(&last.to_string()));
+            marked = self
+                .mark_in(actor, &conversation, mark, last, parts)
+                .await?;
             messages = self
                 .inner()
                 .storage()
