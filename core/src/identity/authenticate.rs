@@ -3,6 +3,7 @@
 use crate::actor::{Actor, Origin, UserActor};
 use crate::error::{Code, Error};
 use crate::identity::{AccessToken, Identity, Language};
+use crate::time::Timestamp;
 
 /// Whom a token has turned out to be of.
 #[derive(Clone, Debug)]
@@ -11,6 +12,9 @@ pub struct Authenticated {
     pub actor: Actor,
     /// The language that he prefers.
     pub language: Option<Language>,
+    /// When the token is good no longer, unless its session ends before: what outlives one
+    /// request is closed then.
+    pub expires_at: Timestamp,
 }
 
 impl Identity<'_> {
@@ -60,6 +64,7 @@ impl Identity<'_> {
         Ok(Authenticated {
             actor,
             language: found.user.language,
+            expires_at: claims.expires_at.min(found.session.expires_at),
         })
     }
 }

@@ -19,6 +19,15 @@ pub struct EventPage {
 }
 
 impl Engine {
+    /// The highest cursor that a reader can have reached by now. Whoever listens and is told of
+    /// something beyond it has missed nothing up to it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn event_cursor(&self) -> Result<u64, Error> {
+        Ok(self.inner.storage().event_span().await?.newest)
+    }
+
     /// What has happened to the actor after a cursor, oldest first. Without a cursor the answer is
     /// empty and its cursor is the present one: for a client that has just read everything else.
     ///

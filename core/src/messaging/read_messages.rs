@@ -87,6 +87,29 @@ impl Messaging<'_> {
         })
     }
 
+    /// The oldest messages of a conversation after a place, unmarked: for a transport that marks
+    /// each when its client has it.
+    ///
+    /// # Errors
+    /// [`crate::Code::NotFound`] for anybody but participants.
+    pub async fn messages_to_deliver(
+        &self,
+        actor: &Actor,
+        id: ConversationId,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<Message>, Error> {
+        let (conversation, _) = self.own(actor, id, Action::ReadConversation).await?;
+        let from = PageFrom::AfterPlace(after);
+        let (first, last) = window(from, u64::from(limit.max(1)), conversation.last_seq);
+        if first > last {
+            return Ok(Vec::new());
+        }
+        let storage = self.inner().storage();
+        let found = storage.message_window(id, first, last).await?;
+        self.open_all(found).await
+    }
+
     /// The same range by places.
     async fn place(&self, id: ConversationId, from: PageFrom) -> Result<PageFrom, Error> {
         match from {
