@@ -11,8 +11,8 @@ pub(crate) use audit::Sealer;
 use async_trait::async_trait;
 use telemed_core::id::JobId;
 use telemed_core::journal::{
-    Audience, ClaimedJob, IdempotencyKey, JobEnd, JournalStore, KeyRecord, LoggedEvent, Retention,
-    Write,
+    Audience, ClaimedJob, EventSpan, IdempotencyKey, JobEnd, JournalStore, KeyRecord, LoggedEvent,
+    Retention, Write,
 };
 use telemed_core::store::StoreResult;
 use telemed_core::time::Timestamp;
@@ -64,6 +64,28 @@ impl JournalStore for SqliteStore {
                 (feeds, after, limit),
                 rows::event,
             )
+        })
+        .await
+    }
+
+    async fn event_span(&self) -> StoreResult<EventSpan> {
+        self.read(|connection| {
+            // The newest event may have been dropped: its cursor is not given again.
+            let span = one(
+                connection,
+                "reading how far the log of events reaches",
+                "SELECT dropped_up_to,
+                     max(dropped_up_to, coalesce((SELECT max(seq) FROM events), 0))
+                 FROM event_log WHERE only = 1",
+                [],
+                |columns| {
+                    Ok(EventSpan {
+                        dropped_up_to: rows::number(columns)?,
+                        newest: rows::number(columns)?,
+                    })
+                },
+            )?;
+            rows::there(span)
         })
         .await
     }

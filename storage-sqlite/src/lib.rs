@@ -10,6 +10,7 @@ mod directory;
 mod failure;
 mod identity;
 mod journal;
+mod messaging;
 mod migrate;
 mod options;
 mod reader;

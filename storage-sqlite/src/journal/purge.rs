@@ -93,6 +93,14 @@ fn events(connection: &Connection, before: i64) -> StoreResult<u64> {
         (before, PORTION),
         |columns: &mut Columns<'_>| Ok((columns.next()?, columns.next()?)),
     )?;
+    if let Some(highest) = old.iter().map(|(seq, _)| seq).max() {
+        change(
+            connection,
+            "noting how far the log of events was dropped",
+            "UPDATE event_log SET dropped_up_to = max(dropped_up_to, ?1) WHERE only = 1",
+            [highest],
+        )?;
+    }
     for (seq, audiences) in &old {
         for feed in rows::audiences(audiences).unwrap_or_default() {
             change(
