@@ -14,7 +14,9 @@ pub(crate) use body::collect_early;
 pub use body::{JSON_LIMIT, Json, JsonOrForm, OptionalJson};
 pub(crate) use budget::{BODY_BUDGET, BodyBudget};
 pub(crate) use change::{checked_change, unless_blank};
-pub use fields::{Count, Id, IntegerId, Limit, Skip, Whole, present};
+pub use fields::{
+    Count, Flag, Id, IntegerId, Limit, MessageAt, PathValue, Skip, UuidId, Whole, present,
+};
 pub use path::PathId;
 pub use query::Query;
 

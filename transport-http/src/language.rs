@@ -124,6 +124,25 @@ pub(crate) const REASONS: &[(&str, &str)] = &[
     ("must be after start_time", "reason-after-start"),
     ("must not be before from", "reason-before-from"),
     ("Doctor not found", "reason-doctor-not-found"),
+    ("must be a UUID", "reason-uuid"),
+    ("must be somebody else", "reason-somebody-else"),
+    (
+        "must make a pair of a patient and a doctor",
+        "reason-patient-and-doctor",
+    ),
+    ("must name one other participant", "reason-one-other"),
+    ("is the system's own", "reason-system"),
+    ("needs an attachment", "reason-attachment"),
+    ("must be empty", "reason-empty"),
+    (
+        "must be an appointment of one of the participants",
+        "reason-participants-appointment",
+    ),
+    (
+        "must be an appointment of the two",
+        "reason-pairs-appointment",
+    ),
+    ("must have a word in it", "reason-word"),
 ];
 
 /// Those of them that need no field's name.

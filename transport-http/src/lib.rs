@@ -9,12 +9,16 @@
 //! | module | holds |
 //! |---|---|
 //! | [`platform`] | the surface `/api`: accounts, doctors, hours, appointments by date |
+//! | [`chat`] | the surface `/api/messages`: conversations and messages, searched and marked as read |
+//! | [`calls`] | the rest of `/api`: conversations and messages as callers use them, the feed of events |
+//! | [`rawchat`] | the surface `/chat`: the raw chat |
 //! | [`booking`] | the surface `/api/v1` |
 //! | [`ops`] | `/health`, `/ready`, `/metrics`, `/openapi.json`, `/docs` |
 //! | [`surface`] | how a surface declares its routes, and what happens around each of them |
 //! | [`envelope`] | how a refusal travels from a handler to the shape of its surface |
 //! | [`extract`] | bodies, queries and path ids |
 //! | [`auth`] | where a credential comes from: the header, or the session cookie and what it needs |
+//! | [`connection`] | what the sockets share |
 //! | [`limits`] | how often something may be done |
 //! | [`language`] | the texts that people read, in Arabic and in English |
 //! | [`cors`] | which origins a browser may call from |
@@ -22,6 +26,9 @@
 
 pub mod auth;
 pub mod booking;
+pub mod calls;
+pub mod chat;
+pub mod connection;
 pub mod cors;
 pub mod envelope;
 pub mod extract;
@@ -29,11 +36,13 @@ pub mod language;
 pub mod limits;
 pub mod ops;
 pub mod platform;
+pub mod rawchat;
 mod router;
 pub mod server;
 pub mod surface;
 #[cfg(test)]
 mod testing;
 mod times;
+pub(crate) mod told;
 
 pub use router::{RouterConfig, openapi, router, standalone_router};

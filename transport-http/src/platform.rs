@@ -10,10 +10,10 @@ mod availability;
 mod changes;
 mod doctors;
 pub(crate) mod envelope;
-mod paging;
-mod reply;
+pub(crate) mod paging;
+pub(crate) mod reply;
 mod users;
-mod words;
+pub(crate) mod words;
 
 use std::sync::Arc;
 
@@ -32,11 +32,20 @@ use envelope::PlatformFamily;
 #[cfg(test)]
 pub(crate) use reply::Done;
 
-/// What the handlers share.
+/// What the handlers under `/api` share.
 #[derive(Clone)]
-struct Platform {
-    engine: Engine,
-    shared: Arc<Shared>,
+pub(crate) struct Platform {
+    pub(crate) engine: Engine,
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Platform {
+    pub(crate) fn new(engine: &Engine, shared: &Arc<Shared>) -> Self {
+        Self {
+            engine: engine.clone(),
+            shared: Arc::clone(shared),
+        }
+    }
 }
 
 impl HasEngine for Platform {
@@ -88,10 +97,7 @@ pub fn platform(engine: &Engine, shared: &Arc<Shared>) -> Mount {
             "/availability/unblock-time/{block_id}",
             availability::unblock,
         )
-        .build(Platform {
-            engine: engine.clone(),
-            shared: Arc::clone(shared),
-        })
+        .build(Platform::new(engine, shared))
 }
 
 /// The OpenAPI description of these routes.

@@ -11,10 +11,13 @@ use utoipa::openapi::{InfoBuilder, OpenApi};
 
 use crate::auth::cookie::CookieConfig;
 use crate::booking::{self, BookingConfig};
+use crate::calls;
+use crate::chat;
 use crate::cors::Cors;
 use crate::limits::LimitConfig;
 use crate::ops::{self, Metrics, Probe};
 use crate::platform;
+use crate::rawchat;
 use crate::surface::{RouteEntry, Shared, answer_unknown_paths};
 
 /// What a host decides about the surfaces.
@@ -52,6 +55,9 @@ pub fn standalone_router(engine: &Engine, config: RouterConfig) -> Router {
 pub fn openapi() -> OpenApi {
     let mut document = booking::openapi();
     document.merge(platform::openapi());
+    document.merge(chat::openapi());
+    document.merge(calls::openapi());
+    document.merge(rawchat::openapi());
     document.merge(ops::openapi());
     for operation in operations(&mut document) {
         // Handlers of two resources have the same name; clients are generated from these.
@@ -70,7 +76,7 @@ pub fn openapi() -> OpenApi {
     document.info = InfoBuilder::new()
         .title("Telemed")
         .version(env!("CARGO_PKG_VERSION"))
-        .description(Some("Bookings between patients and doctors."))
+        .description(Some("Bookings and messages between patients and doctors."))
         .build();
     document
 }
@@ -109,6 +115,9 @@ pub(crate) fn surfaces(
     let mut routes = Vec::new();
     for mount in [
         platform::platform(engine, &shared),
+        chat::chat(engine, &shared),
+        calls::calls(engine, &shared),
+        rawchat::rawchat(engine, &shared),
         booking::booking(engine, config.booking, &shared),
         ops::ops(&shared, probe, &openapi()),
     ] {

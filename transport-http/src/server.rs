@@ -7,6 +7,7 @@
 mod body;
 mod connection;
 mod descriptors;
+mod draining;
 mod framing;
 mod guard;
 mod options;
@@ -15,6 +16,7 @@ mod tls;
 mod unread;
 
 pub use body::BodyTimeout;
+pub use draining::Draining;
 pub use options::ServeOptions;
 pub use proxy::Client;
 pub use tls::{TlsError, tls_config};

@@ -3,7 +3,9 @@
 use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
-use telemed_core::id::{AppointmentId, BlockId, ClinicId, SlotId, UserId};
+use telemed_core::id::{
+    AppointmentId, BlockId, CallId, ClinicId, ConversationId, MessageId, SlotId, UserId,
+};
 use telemed_core::value::ValueError;
 use utoipa::ToSchema;
 
@@ -24,6 +26,134 @@ macro_rules! integer_ids {
 }
 
 integer_ids! { UserId ClinicId SlotId AppointmentId BlockId }
+
+/// An id of core that is a UUID.
+pub trait UuidId: Sized + Send {
+    /// The id that a text of 36 characters names.
+    fn from_text(text: &str) -> Option<Self>;
+
+    /// The id that a text names.
+    ///
+    /// # Errors
+    /// A sentence about what was expected.
+    fn typed(text: impl AsRef<str>) -> Result<Self, ValueError> {
+        Self::from_text(text.as_ref()).ok_or_else(|| NO_UUID.into())
+    }
+}
+
+/// What is said of an id that is none.
+const NO_UUID: &str = "must be a UUID";
+
+macro_rules! uuid_ids {
+    ($($name:ident)*) => {$(
+        impl UuidId for $name {
+            fn from_text(text: &str) -> Option<Self> {
+                // The other ways of writing a UUID are not ours.
+                let text = Some(text).filter(|text| text.len() == 36)?;
+                text.parse().ok().map(Self::new)
+            }
+        }
+    )*};
+}
+
+uuid_ids! { ConversationId MessageId CallId }
+
+/// An id of core as a path has it.
+pub trait PathValue: Sized + Send {
+    /// What was expected.
+    const EXPECTED: &'static str;
+
+    /// The id that a part of a path names.
+    fn from_path(text: &str) -> Option<Self>;
+}
+
+macro_rules! path_values {
+    ($($name:ident)*; $($uuid:ident)*) => {
+        $(impl PathValue for $name {
+            const EXPECTED: &'static str = "must be a positive whole number";
+
+            fn from_path(text: &str) -> Option<Self> {
+                Id::parse(text)?.typed().ok()
+            }
+        })*
+        $(impl PathValue for $uuid {
+            const EXPECTED: &'static str = NO_UUID;
+
+            fn from_path(text: &str) -> Option<Self> {
+                Self::from_text(text)
+            }
+        })*
+    };
+}
+
+path_values! {
+    UserId ClinicId SlotId AppointmentId BlockId;
+    ConversationId MessageId CallId
+}
+
+/// A message of a conversation, by its id or by its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageAt {
+    /// By its id.
+    Id(MessageId),
+    /// By its place.
+    Place(u64),
+}
+
+impl<'de> Deserialize<'de> for MessageAt {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Message;
+        impl Visitor<'_> for Message {
+            type Value = MessageAt;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the id of a message or its seq")
+            }
+
+            fn visit_u64<E: de::Error>(self, place: u64) -> Result<MessageAt, E> {
+                Ok(MessageAt::Place(place))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<MessageAt, E> {
+                let place = digits(text).map(|place| MessageAt::Place(place.unsigned_abs()));
+                place
+                    .or_else(|| MessageId::from_text(text).map(MessageAt::Id))
+                    .ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+            }
+        }
+        deserializer.deserialize_any(Message)
+    }
+}
+
+/// Yes or no, as a JSON boolean or as queries write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flag(pub bool);
+
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct YesOrNo;
+        impl Visitor<'_> for YesOrNo {
+            type Value = Flag;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("true or false")
+            }
+
+            fn visit_bool<E: de::Error>(self, value: bool) -> Result<Flag, E> {
+                Ok(Flag(value))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Flag, E> {
+                match text.to_ascii_lowercase().as_str() {
+                    "true" | "1" => Ok(Flag(true)),
+                    "false" | "0" => Ok(Flag(false)),
+                    _ => Err(E::invalid_value(Unexpected::Str(text), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_any(YesOrNo)
+    }
+}
 
 /// A positive 64-bit id, written as a number or as a string of digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]

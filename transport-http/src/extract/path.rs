@@ -5,22 +5,22 @@ use axum::http::request::Parts;
 use telemed_core::error::Error;
 use telemed_core::value::Issue;
 
-use super::fields::{Id, IntegerId};
+use super::fields::PathValue;
 use crate::envelope::{Place, Refusal};
 
-/// The id in the path of a route with one id, positive and 64-bit.
+/// The id in the path of a route with one id.
 ///
 /// # Errors
 /// A wrong shape that names the parameter as the route's template does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PathId<T>(pub T);
 
-impl<S: Send + Sync, T: IntegerId> FromRequestParts<S> for PathId<T> {
+impl<S: Send + Sync, T: PathValue> FromRequestParts<S> for PathId<T> {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
         let refuse = |name: String| {
-            let issue = Issue::new(name, "must be a positive whole number");
+            let issue = Issue::new(name, T::EXPECTED);
             Refusal::new(Place::Path, Error::wrong_shape(vec![issue]))
         };
         let params = RawPathParams::from_request_parts(parts, state)
@@ -31,8 +31,7 @@ impl<S: Send + Sync, T: IntegerId> FromRequestParts<S> for PathId<T> {
             .iter()
             .last()
             .ok_or_else(|| refuse("id".to_owned()))?;
-        Id::parse(text)
-            .and_then(|id| id.typed().ok())
+        T::from_path(text)
             .map(Self)
             .ok_or_else(|| refuse(name.to_owned()))
     }

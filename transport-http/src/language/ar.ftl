@@ -56,6 +56,8 @@ missing-clinic = العيادة غير موجودة
 missing-slot = الموعد المتاح غير موجود
 missing-appointment = الموعد غير موجود
 missing-block = الوقت المحجوب غير موجود
+missing-conversation = المحادثة غير موجودة
+missing-message = الرسالة غير موجودة
 
 # حالات الموعد
 illegal-from = الموعد {$status}، وهذا لا يسمح بذلك
@@ -86,6 +88,16 @@ reason-clinic-zone = يجب أن تكون المنطقة الزمنية للعي
 reason-after-start = يجب أن يكون بعد وقت البداية
 reason-before-from = يجب ألا يسبق تاريخ البداية
 reason-doctor-not-found = الطبيب غير موجود
+reason-uuid = يجب أن يكون معرّفًا من نوع UUID
+reason-somebody-else = يجب أن يكون شخصًا آخر
+reason-patient-and-doctor = يجب أن يكون الطرفان مريضًا وطبيبًا
+reason-one-other = يجب أن يذكر مشاركًا واحدًا آخر
+reason-system = مخصّص للنظام نفسه
+reason-attachment = يحتاج إلى مرفق
+reason-empty = يجب أن يكون فارغًا
+reason-participants-appointment = يجب أن يكون موعدًا لأحد المشاركين
+reason-pairs-appointment = يجب أن يكون موعدًا بين الطرفين
+reason-word = يجب أن يحتوي على كلمة
 
 # ما تمّ
 done-registered = تم إنشاء الحساب بنجاح
@@ -110,3 +122,12 @@ done-schedule = تم جلب جدول العمل بنجاح
 done-schedule-updated = تم تحديث جدول العمل بنجاح
 done-blocked = تم حجب الوقت بنجاح
 done-unblocked = تم إلغاء حجب الوقت بنجاح
+done-conversations = تم جلب المحادثات بنجاح
+done-conversation-opened = تم فتح المحادثة بنجاح
+done-archived = تمت أرشفة المحادثة بنجاح
+done-unarchived = تمت استعادة المحادثة من الأرشيف بنجاح
+done-messages = تم جلب الرسائل بنجاح
+done-message-sent = تم إرسال الرسالة بنجاح
+done-messages-read = تم تعليم الرسائل كمقروءة بنجاح
+done-messages-found = تم البحث في الرسائل بنجاح
+done-events = تم جلب الأحداث بنجاح

@@ -57,6 +57,8 @@ missing-clinic = Clinic not found
 missing-slot = Slot not found
 missing-appointment = Appointment not found
 missing-block = Blocked time not found
+missing-conversation = Conversation not found
+missing-message = Message not found
 
 # States of an appointment.
 illegal-from = The appointment is {$status}, which does not allow this
@@ -87,6 +89,16 @@ reason-clinic-zone = must be the clinic's time zone
 reason-after-start = must be after start_time
 reason-before-from = must not be before from
 reason-doctor-not-found = Doctor not found
+reason-uuid = must be a UUID
+reason-somebody-else = must be somebody else
+reason-patient-and-doctor = must make a pair of a patient and a doctor
+reason-one-other = must name one other participant
+reason-system = is the system's own
+reason-attachment = needs an attachment
+reason-empty = must be empty
+reason-participants-appointment = must be an appointment of one of the participants
+reason-pairs-appointment = must be an appointment of the two
+reason-word = must have a word in it
 
 # What was done.
 done-registered = Registration successful
@@ -111,3 +123,12 @@ done-schedule = Schedule retrieved successfully
 done-schedule-updated = Schedule updated successfully
 done-blocked = Time blocked successfully
 done-unblocked = Time unblocked successfully
+done-conversations = Conversations retrieved successfully
+done-conversation-opened = Conversation opened successfully
+done-archived = Conversation archived successfully
+done-unarchived = Conversation unarchived successfully
+done-messages = Messages retrieved successfully
+done-message-sent = Message sent successfully
+done-messages-read = Messages marked as read successfully
+done-messages-found = Messages searched successfully
+done-events = Events retrieved successfully

@@ -30,6 +30,8 @@ fn expected() -> BTreeSet<String> {
         What::Slot,
         What::Appointment,
         What::BlockedTime,
+        What::Conversation,
+        What::Message,
     ];
     ids.extend(whats.map(|what| {
         format!(

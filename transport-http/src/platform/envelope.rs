@@ -14,7 +14,7 @@ use crate::language::{issue_text, refusal_text, text};
 
 /// What was done.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Success<T> {
+pub(crate) struct Success<T> {
     /// Always true.
     #[schema(example = true)]
     pub success: bool,
@@ -39,7 +39,7 @@ pub(super) struct Success<T> {
 
 /// A refusal: one shape for all clients of this family.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Failure {
+pub(crate) struct Failure {
     /// Always false.
     #[schema(example = false)]
     success: bool,

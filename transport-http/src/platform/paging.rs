@@ -14,7 +14,7 @@ const USUAL: i64 = 10;
 
 /// Where a page of a list stands.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Meta {
+pub(crate) struct Meta {
     /// How many rows there are in all.
     total: u64,
     /// The page, from 1.
@@ -33,8 +33,9 @@ pub(super) struct Meta {
 
 /// The page that a query asks for.
 #[derive(Clone, Copy)]
-pub(super) struct Paging {
-    page: u64,
+pub(crate) struct Paging {
+    /// The page, from 1.
+    pub page: u64,
     per_page: u64,
     /// The rows of it.
     pub request: PageRequest,
@@ -42,7 +43,7 @@ pub(super) struct Paging {
 
 impl Paging {
     /// The page of these parameters; without any, all that `otherwise` has.
-    pub(super) fn asked(
+    pub(crate) fn asked(
         page: Option<Count>,
         per_page: Option<Count>,
         otherwise: PageRequest,
@@ -54,8 +55,17 @@ impl Paging {
                 request: otherwise,
             });
         }
+        Self::of(page, per_page, USUAL)
+    }
+
+    /// The page of these parameters, with `usual` rows if they do not say how many.
+    pub(crate) fn of(
+        page: Option<Count>,
+        per_page: Option<Count>,
+        usual: i64,
+    ) -> Result<Self, Error> {
         let page = page.map_or(1, Count::get);
-        let per_page = per_page.map_or(USUAL, Count::get).min(MOST);
+        let per_page = per_page.map_or(usual, Count::get).min(MOST);
         let skip = (page - 1).saturating_mul(per_page);
         let internal = |_| Error::new(Code::Internal);
         Ok(Self {
@@ -68,9 +78,14 @@ impl Paging {
         })
     }
 
+    /// How many pages there are of this many rows.
+    pub(crate) fn pages(self, total: u64) -> u64 {
+        total.div_ceil(self.per_page.max(1))
+    }
+
     /// What is told beside the rows.
-    pub(super) fn meta(self, total: u64) -> Meta {
-        let pages = total.div_ceil(self.per_page.max(1));
+    pub(crate) fn meta(self, total: u64) -> Meta {
+        let pages = self.pages(total);
         Meta {
             total,
             page: self.page,

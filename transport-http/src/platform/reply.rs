@@ -19,11 +19,11 @@ use crate::envelope::{Refusal, json};
 use crate::language::{Voice, text};
 
 /// What a handler answers.
-pub(super) type Answer = Result<Response, Refusal>;
+pub(crate) type Answer = Result<Response, Refusal>;
 
 /// No data.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Nothing {}
+pub(crate) struct Nothing {}
 
 macro_rules! done {
     ($($(#[$doc:meta])* $name:ident = $id:literal,)*) => {
@@ -67,10 +67,19 @@ done! {
     ScheduleUpdated = "done-schedule-updated",
     Blocked = "done-blocked",
     Unblocked = "done-unblocked",
+    Conversations = "done-conversations",
+    ConversationOpened = "done-conversation-opened",
+    Archived = "done-archived",
+    Unarchived = "done-unarchived",
+    Messages = "done-messages",
+    MessageSent = "done-message-sent",
+    MessagesRead = "done-messages-read",
+    MessagesFound = "done-messages-found",
+    Events = "done-events",
 }
 
 /// Writes the envelope, in the language of the request.
-pub(super) struct Reply {
+pub(crate) struct Reply {
     voice: Voice,
     engine: Engine,
 }
@@ -89,24 +98,24 @@ impl FromRequestParts<Platform> for Reply {
 
 impl Reply {
     /// Takes the language of a user who has just signed in, unless another was asked for.
-    pub(super) fn prefer(&self, language: Option<Language>) {
+    pub(crate) fn prefer(&self, language: Option<Language>) {
         if let Some(language) = language {
             self.voice.prefer(language);
         }
     }
 
     /// 200.
-    pub(super) fn ok(&self, done: Done, data: impl Serialize) -> Response {
+    pub(crate) fn ok(&self, done: Done, data: impl Serialize) -> Response {
         self.write(StatusCode::OK, done, data, None)
     }
 
     /// 201.
-    pub(super) fn created(&self, done: Done, data: impl Serialize) -> Response {
+    pub(crate) fn created(&self, done: Done, data: impl Serialize) -> Response {
         self.write(StatusCode::CREATED, done, data, None)
     }
 
     /// 200 with a page of a list.
-    pub(super) fn page(&self, done: Done, data: impl Serialize, meta: Meta) -> Response {
+    pub(crate) fn page(&self, done: Done, data: impl Serialize, meta: Meta) -> Response {
         self.write(StatusCode::OK, done, data, Some(meta))
     }
 
@@ -131,7 +140,7 @@ impl Reply {
 }
 
 /// The refusals that a route may answer with, for the document.
-pub(super) struct Refusals;
+pub(crate) struct Refusals;
 
 impl IntoResponses for Refusals {
     fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {

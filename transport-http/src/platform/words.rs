@@ -11,7 +11,7 @@ use telemed_core::value::ValueError;
 const SCHEDULED: &str = "scheduled";
 
 /// The word for a status.
-pub(super) fn status_word(status: AppointmentStatus) -> &'static str {
+pub(crate) fn status_word(status: AppointmentStatus) -> &'static str {
     match status {
         AppointmentStatus::Pending => SCHEDULED,
         other => other.as_str(),

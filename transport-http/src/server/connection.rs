@@ -25,7 +25,7 @@ use tower::ServiceExt;
 use super::body::TimedBody;
 use super::guard::{Guarded, InFlight, Traffic};
 use super::unread::{Account, Leftovers, Unread};
-use super::{Client, Phase, ServeOptions};
+use super::{Client, Draining, Phase, ServeOptions};
 
 /// Requests that one HTTP/2 connection may have open at a time.
 const STREAMS: u32 = 100;
@@ -187,6 +187,7 @@ impl Front {
         let client = Client::of(self.peer, self.secure, behind_proxy, &parts.headers);
         parts.extensions.insert(client);
         parts.extensions.insert(ConnectInfo(self.peer));
+        parts.extensions.insert(Draining::new(self.phase.clone()));
         if http_body::Body::is_end_stream(&body) {
             return (Request::from_parts(parts, Body::empty()), None);
         }

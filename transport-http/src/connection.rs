@@ -1,0 +1,5 @@
+//! What the sockets share.
+
+mod online;
+
+pub use online::{OnlineUsers, OpenSocket};

@@ -1,0 +1,89 @@
+//! The raw chat surface: what is read, over HTTP, in bare objects; refusals are `{detail}`.
+
+mod read;
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Serialize;
+use telemed_core::Engine;
+use telemed_core::error::Code;
+use telemed_core::identity::Language;
+use telemed_core::time::Timestamp;
+use utoipa::openapi::OpenApi;
+use utoipa::{OpenApi as _, ToSchema};
+
+use crate::auth::HasEngine;
+use crate::envelope::{Family, Refusal, json, status_of};
+use crate::language::refusal_text;
+use crate::surface::{Mount, Shared, Surface};
+
+/// What the handlers share.
+#[derive(Clone)]
+struct RawChat {
+    engine: Engine,
+    shared: Arc<Shared>,
+}
+
+impl HasEngine for RawChat {
+    fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    fn shared(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+/// A refusal, as the raw chat writes it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RawDetail)]
+pub(crate) struct Detail {
+    /// What is wrong, in a sentence.
+    #[schema(example = "User not found")]
+    detail: String,
+}
+
+/// Writes refusals as the raw chat does.
+pub struct RawChatFamily;
+
+impl Family for RawChatFamily {
+    fn render(&self, refusal: &Refusal, _: Timestamp, language: Language) -> Response {
+        let error = &refusal.error;
+        let status = match error.code {
+            Code::WrongShape => StatusCode::BAD_REQUEST,
+            other => status_of(other),
+        };
+        let detail = refusal_text(language, error);
+        json(status, &Detail { detail })
+    }
+}
+
+/// The surface over this engine: only its own routes.
+#[must_use]
+pub fn rawchat(engine: &Engine, shared: &Arc<Shared>) -> Mount {
+    Surface::new("", RawChatFamily, Arc::clone(shared))
+        .put("/chat/read/{reader_id}", read::mark_read)
+        .build(RawChat {
+            engine: engine.clone(),
+            shared: Arc::clone(shared),
+        })
+}
+
+/// The OpenAPI description of these routes.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    Described::openapi()
+}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    paths(read::mark_read),
+    components(schemas(Detail)),
+    tags((name = "raw-chat", description = "The raw chat"))
+)]
+struct Described;
+
+#[cfg(test)]
+mod tests;
