@@ -32,13 +32,13 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     },
     Migration {
         version: 3,
-        name: "messaging",
-        sql: include_str!("../migrations/0003_messaging.sql"),
-    },
-    Migration {
-        version: 3,
         name: "days",
         sql: include_str!("../migrations/0003_days.sql"),
+    },
+    Migration {
+        version: 4,
+        name: "messaging",
+        sql: include_str!("../migrations/0004_messaging.sql"),
     },
 ];
 
