@@ -2,8 +2,10 @@
 
 mod booking;
 mod hours;
+mod messaging;
 
 pub use hours::{hours, published};
+pub use messaging::{client_message, needle};
 
 use std::future::Future;
 use std::sync::Mutex;

@@ -2,16 +2,21 @@
 
 use telemed_core::crypto::WrappedDataKey;
 use telemed_core::directory::{Clinic, Doctor, StoredPatient};
-use telemed_core::id::{AppointmentId, BlockId, ClinicId, SessionId, SlotId, UserId};
+use telemed_core::id::{
+    AppointmentId, BlockId, ClinicId, ConversationId, SessionId, SlotId, UserId,
+};
 use telemed_core::identity::{PasswordHash, SessionWithUser, StoredUser};
-use telemed_core::journal::{Audience, Checkpoint, ClaimedJob, LoggedEvent, SealedAuditRow};
+use telemed_core::journal::{
+    Audience, Checkpoint, ClaimedJob, EventSpan, LoggedEvent, SealedAuditRow,
+};
+use telemed_core::messaging::{Conversation, ConversationRow, StoredMessage};
 use telemed_core::page::{PageLimit, PageRequest, PageSkip};
 use telemed_core::scheduling::{BlockedTime, Schedule, Slot, StoredAppointment};
 use telemed_core::store::Storage;
 use telemed_core::time::Timestamp;
 
-/// Everything that can be read of a store, but for idempotency keys, refresh tokens and failed
-/// logins, which can only be asked for.
+/// Everything that can be read of a store, but for idempotency keys, refresh tokens, failed logins
+/// and the tokens of messages, which can only be asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dump {
     /// Every user with the password's hash and the data key.
@@ -32,6 +37,12 @@ pub struct Dump {
     pub slots: Vec<Slot>,
     /// Every appointment.
     pub appointments: Vec<StoredAppointment>,
+    /// Every conversation with its key and its messages.
+    pub conversations: Vec<(Conversation, Option<WrappedDataKey>, Vec<StoredMessage>)>,
+    /// Everybody's list of conversations, and what of it is not put away.
+    pub lists: Vec<(UserId, Vec<ConversationRow>, Vec<ConversationId>)>,
+    /// From where to where the log of events reaches.
+    pub span: EventSpan,
     /// Every event that somebody is told.
     pub events: Vec<LoggedEvent>,
     /// The audit trail; reading it seals it.
@@ -80,6 +91,7 @@ pub async fn dump(storage: &dyn Storage, sessions: &[SessionId]) -> Dump {
     for session in sessions {
         known.extend(storage.session_with_user(*session).await.unwrap());
     }
+    let lists = lists(storage, &users).await;
     Dump {
         sessions: known,
         clinics: by_number!(storage, clinic_by_id, ClinicId),
@@ -89,12 +101,50 @@ pub async fn dump(storage: &dyn Storage, sessions: &[SessionId]) -> Dump {
         blocks: by_number!(storage, block_by_id, BlockId),
         slots: by_number!(storage, slot_by_id, SlotId),
         appointments: by_number!(storage, appointment_by_id, AppointmentId),
+        conversations: conversations(storage, &lists).await,
+        lists,
+        span: storage.event_span().await.unwrap(),
         events: events_of(storage, users.iter().map(|user| user.id)).await,
         audit: audit_trail(storage).await,
         checkpoint: storage.newest_checkpoint(None).await.unwrap(),
         next_job_due: storage.next_job_due().await.unwrap(),
         users: accounts,
     }
+}
+
+/// Everybody's list of conversations, and what of it is not put away.
+async fn lists(
+    storage: &dyn Storage,
+    users: &[StoredUser],
+) -> Vec<(UserId, Vec<ConversationRow>, Vec<ConversationId>)> {
+    let mut lists = Vec::new();
+    for user in users.iter().map(|user| user.id) {
+        let page = PageRequest::newest();
+        let all = storage.conversation_page(user, true, page).await.unwrap();
+        let open = storage.conversation_page(user, false, page).await.unwrap();
+        let open = open.items.iter().map(|row| row.conversation.id);
+        lists.push((user, all.items, open.collect()));
+    }
+    lists
+}
+
+/// Every conversation that is in somebody's list, by id.
+async fn conversations(
+    storage: &dyn Storage,
+    lists: &[(UserId, Vec<ConversationRow>, Vec<ConversationId>)],
+) -> Vec<(Conversation, Option<WrappedDataKey>, Vec<StoredMessage>)> {
+    let listed = lists.iter().flat_map(|(_, rows, _)| rows);
+    let mut ids: Vec<_> = listed.map(|row| row.conversation.id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut all = Vec::with_capacity(ids.len());
+    for id in ids {
+        let conversation = storage.conversation_by_id(id).await.unwrap().unwrap();
+        let key = storage.data_keys(&[conversation.key]).await.unwrap().pop();
+        let messages = storage.message_window(id, 1, 100_000).await.unwrap();
+        all.push((conversation, key, messages));
+    }
+    all
 }
 
 /// Every user by id.

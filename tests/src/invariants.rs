@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use telemed_core::journal::AuditHead;
+use telemed_core::messaging::{Conversation, StoredMessage};
 use telemed_core::scheduling::Slot;
 
 use crate::dump::Dump;
@@ -17,6 +18,9 @@ pub fn check(dump: &Dump) {
     nobody_is_booked_while_away(dump);
     people_are_whole(dump);
     ended_sessions_stay_ended(dump);
+    conversations_are_whole(dump);
+    what_is_unread_is_counted(dump);
+    receipts_reach_the_places(dump);
     the_trail_is_a_chain(dump);
 }
 
@@ -159,6 +163,91 @@ fn ended_sessions_stay_ended(dump: &Dump) {
     }
 }
 
+/// A pair has one conversation, which both have in their lists, with a key of its own; its
+/// messages are numbered without a gap, and the list shows the newest.
+fn conversations_are_whole(dump: &Dump) {
+    let (mut pairs, mut keys) = (Vec::new(), Vec::new());
+    for (conversation, key, messages) in &dump.conversations {
+        let places = messages.iter().map(|message| message.seq);
+        assert!(places.eq(1..=conversation.last_seq), "a gap in the places");
+        let newest = messages.last().map(|message| message.created_at);
+        assert_eq!(conversation.last_message_at, newest);
+        let key = key.as_ref().expect("a conversation without its key");
+        assert_eq!(key.id, conversation.key);
+        keys.push(key.id);
+        let users = conversation.users();
+        assert!(users.is_sorted(), "participants come by id");
+        for message in messages {
+            let pair = [Some(message.sender), message.recipient];
+            let is_theirs = |pair: [_; 2]| users.iter().copied().map(Some).eq(pair);
+            assert!(is_theirs(pair) || is_theirs([pair[1], pair[0]]));
+        }
+        for (user, rows, open) in &dump.lists {
+            let row = rows
+                .iter()
+                .find(|row| row.conversation.id == conversation.id);
+            assert_eq!(row.is_some(), users.contains(user), "somebody else's list");
+            let Some(row) = row else { continue };
+            assert_eq!(&row.conversation, conversation);
+            assert_eq!(row.last_message.as_ref(), messages.last());
+            let place = conversation.participant(*user).expect("a participant");
+            assert_eq!(open.contains(&conversation.id), !place.is_archived);
+        }
+        pairs.push(users);
+    }
+    let (conversations, owners) = (pairs.len(), keys.len() + dump.users.len());
+    keys.extend(
+        dump.users
+            .iter()
+            .filter_map(|(_, _, key)| Some(key.as_ref()?.id)),
+    );
+    pairs.sort_unstable();
+    pairs.dedup();
+    keys.sort_unstable();
+    keys.dedup();
+    assert_eq!(pairs.len(), conversations, "a pair has two conversations");
+    assert_eq!(keys.len(), owners, "a key seals what belongs to two");
+}
+
+/// What counts as unread is what others have sent after the place up to which was read.
+fn what_is_unread_is_counted(dump: &Dump) {
+    for (conversation, _, messages) in &dump.conversations {
+        for place in &conversation.participants {
+            let unread = messages
+                .iter()
+                .filter(|one| one.sender != place.user && one.seq > place.read_up_to);
+            assert_eq!(place.unread, unread.count() as u64, "what is unread");
+            assert!(
+                place.read_up_to <= place.delivered_up_to,
+                "read and not received"
+            );
+            assert!(place.delivered_up_to <= conversation.last_seq, "read ahead");
+        }
+    }
+}
+
+/// What lies up to a participant's place is dated, and nothing after it.
+fn receipts_reach_the_places(dump: &Dump) {
+    for (conversation, _, messages) in &dump.conversations {
+        for place in &conversation.participants {
+            let others: Vec<_> = messages
+                .iter()
+                .filter(|message| message.sender != place.user)
+                .collect();
+            let dated = |up_to: u64, date: fn(&StoredMessage) -> bool| {
+                let mut all = others.iter();
+                all.all(|message| date(message) == (message.seq <= up_to))
+            };
+            let Conversation { id, .. } = conversation;
+            assert!(
+                dated(place.delivered_up_to, |one| one.delivered_at.is_some()),
+                "{id}"
+            );
+            assert!(dated(place.read_up_to, |one| one.read_at.is_some()), "{id}");
+        }
+    }
+}
+
 /// The audit trail has dense numbers, and every hash follows from the row and the one before.
 fn the_trail_is_a_chain(dump: &Dump) {
     let mut head = AuditHead::EMPTY;
@@ -171,4 +260,9 @@ fn the_trail_is_a_chain(dump: &Dump) {
         assert!(event.seq > last, "the cursor does not rise");
         last = event.seq;
     }
+    let span = dump.span;
+    assert!(
+        last.max(span.dropped_up_to) <= span.newest,
+        "a cursor beyond the newest"
+    );
 }

@@ -6,6 +6,7 @@
 mod directory;
 mod identity;
 mod journal;
+mod messaging;
 mod scheduling;
 mod storage;
 
@@ -36,6 +37,7 @@ pub fn cases() -> Vec<Case> {
         identity::cases(),
         directory::cases(),
         scheduling::cases(),
+        messaging::cases(),
         journal::cases(),
         storage::cases(),
     ]
@@ -63,7 +65,7 @@ mod tests {
 
     use super::*;
 
-    const SOURCES: [(&str, &str); 6] = [
+    const SOURCES: [(&str, &str); 7] = [
         ("identity", include_str!("../../core/src/identity/store.rs")),
         (
             "directory",
@@ -76,6 +78,10 @@ mod tests {
         (
             "availability",
             include_str!("../../core/src/scheduling/availability_store.rs"),
+        ),
+        (
+            "messaging",
+            include_str!("../../core/src/messaging/store.rs"),
         ),
         ("journal", include_str!("../../core/src/journal/store.rs")),
         ("storage", include_str!("../../core/src/store.rs")),

@@ -1,9 +1,9 @@
-//! The case of what is dropped with time.
+//! Cases of what is dropped with time.
 
 use std::sync::Arc;
 
 use telemed_core::identity::{ConcludeLoginOutcome, GuessingLimits, LoginKeys, LoginStanding};
-use telemed_core::journal::{JobEnd, Resource, Retention, Subject};
+use telemed_core::journal::{EventSpan, JobEnd, Resource, Retention, Subject};
 use telemed_core::time::Timestamp;
 
 use crate::build::{World, applied, at, fingerprint, minutes, with_key};
@@ -14,6 +14,7 @@ use crate::suite::journal::records::{heard, key, tell};
 
 case_list! { "journal":
     purge_drops_only_what_is_old,
+    the_span_of_the_log_is_known,
 }
 
 /// A retention that drops nothing.
@@ -176,4 +177,53 @@ async fn purge_drops_only_what_is_old(world: Arc<World>) {
         .map(|one| one.job.id)
         .collect();
     assert_eq!(jobs, [open, claimed]);
+}
+
+async fn the_span_of_the_log_is_known(world: Arc<World>) {
+    let store = &world.storage;
+    let span = async || store.event_span().await.unwrap();
+    assert_eq!(span().await, EventSpan::default());
+    // The clock may go back: the third is older than the second.
+    let mut seqs = Vec::new();
+    for minute in [10, 40, 20, 60] {
+        tell(&world, at(minute), &[1]).await;
+        let last = heard(&world, &[1], 0, 9).await.last().unwrap().0;
+        seqs.push(last);
+        let newest = EventSpan {
+            dropped_up_to: 0,
+            newest: last,
+        };
+        assert_eq!(span().await, newest);
+    }
+    let purge = async |before| {
+        let retention = Retention {
+            events_before: at(before),
+            ..nothing()
+        };
+        store.purge(&retention).await.unwrap()
+    };
+    let expected = |dropped_up_to| EventSpan {
+        dropped_up_to,
+        newest: seqs[3],
+    };
+    assert_eq!(purge(5).await, 0);
+    assert_eq!(span().await, expected(0));
+    assert_eq!(purge(15).await, 1);
+    assert_eq!(span().await, expected(seqs[0]));
+    // Of what is dropped the highest counts, though the second is still there.
+    assert_eq!(purge(30).await, 1);
+    assert_eq!(span().await, expected(seqs[2]));
+    assert_eq!(purge(50).await, 1);
+    assert_eq!(span().await, expected(seqs[2]));
+    assert_eq!(purge(100).await, 1);
+    assert_eq!(span().await, expected(seqs[3]));
+    // An empty log remembers how far it reached, and goes on from there.
+    tell(&world, at(200), &[2]).await;
+    let next = heard(&world, &[2], 0, 9).await[0].0;
+    assert!(next > seqs[3]);
+    let after = EventSpan {
+        dropped_up_to: seqs[3],
+        newest: next,
+    };
+    assert_eq!(span().await, after);
 }
