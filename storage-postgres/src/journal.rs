@@ -2,7 +2,7 @@
 
 mod apply;
 
-pub(crate) use apply::{Entries, apply_left, key_record, repeated, settle};
+pub(crate) use apply::{Entries, apply_left, key_record, known, repeated, settle};
 
 use telemed_core::store::StoreResult;
 

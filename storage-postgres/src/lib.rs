@@ -4,6 +4,7 @@ mod connection;
 mod connections;
 mod failure;
 mod journal;
+mod messaging;
 mod migrate;
 mod options;
 mod rows;

@@ -27,16 +27,16 @@ use telemed_core::time::{LocalDay, TimeZone, Timestamp};
 
 use crate::statement::Columns;
 
-fn instant(columns: &mut Columns<'_>) -> StoreResult<Timestamp> {
+pub(crate) fn instant(columns: &mut Columns<'_>) -> StoreResult<Timestamp> {
     columns.make(Timestamp::from_micros)
 }
 
-fn maybe_instant(columns: &mut Columns<'_>) -> StoreResult<Option<Timestamp>> {
+pub(crate) fn maybe_instant(columns: &mut Columns<'_>) -> StoreResult<Option<Timestamp>> {
     columns.maybe(Timestamp::from_micros)
 }
 
 /// A word of a closed list.
-fn word<T, E>(
+pub(crate) fn word<T, E>(
     columns: &mut Columns<'_>,
     parse: impl FnOnce(String) -> Result<T, E>,
 ) -> StoreResult<T> {
@@ -379,7 +379,7 @@ fn data(columns: &mut Columns<'_>) -> StoreResult<serde_json::Map<String, serde_
     columns.known(|text: String| serde_json::from_str(&text).ok())
 }
 
-fn number(columns: &mut Columns<'_>) -> StoreResult<u64> {
+pub(crate) fn number(columns: &mut Columns<'_>) -> StoreResult<u64> {
     columns.known(|number: i64| u64::try_from(number).ok())
 }
 

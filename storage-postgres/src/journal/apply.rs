@@ -5,7 +5,7 @@
 use serde::Serialize;
 use telemed_core::crypto::Fingerprint;
 use telemed_core::journal::{
-    Event, IdempotencyKey, KeyRecord, LoggedEvent, Subject, SubjectId, Write,
+    Event, IdempotencyKey, KeyClaim, KeyRecord, LoggedEvent, Subject, SubjectId, Write,
 };
 use telemed_core::store::{StoreError, StoreErrorKind, StoreResult, Written};
 use uuid::Uuid;
@@ -270,13 +270,16 @@ pub(crate) async fn repeated<T>(
         rows::key_record,
     )
     .await?;
-    Ok(record.map(|record| {
-        if record.fingerprint == claim.fingerprint {
-            Written::Replayed(record.subject)
-        } else {
-            Written::KeyMismatch
-        }
-    }))
+    Ok(record.map(|record| known(claim, record)))
+}
+
+/// The answer to a write whose key was used before, for what is on record.
+pub(crate) fn known<T>(claim: &KeyClaim, record: KeyRecord) -> Written<T> {
+    if record.fingerprint == claim.fingerprint {
+        Written::Replayed(record.subject)
+    } else {
+        Written::KeyMismatch
+    }
 }
 
 /// The key's fingerprint and effect.
