@@ -24,7 +24,7 @@ use telemed_core::{Engine, EngineParts, Settings};
 use tower::ServiceExt;
 
 use crate::router::{RouterConfig, surfaces};
-use crate::surface::RouteEntry;
+use crate::surface::{RouteEntry, Shared};
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
 /// Where requests to the platform surface are sent.
@@ -36,6 +36,8 @@ pub(crate) const NOW: &str = "2030-01-07T08:00:00Z";
 pub(crate) struct House {
     pub(crate) router: Router,
     pub(crate) routes: Vec<RouteEntry>,
+    pub(crate) engine: Engine,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) admin: String,
     next: AtomicU32,
@@ -53,6 +55,13 @@ pub(crate) struct Person {
 pub(crate) struct Practice {
     pub(crate) doctor: Person,
     pub(crate) clinic: i64,
+}
+
+/// A patient and a doctor with a conversation.
+pub(crate) struct Talk {
+    pub(crate) doctor: Person,
+    pub(crate) patient: Person,
+    pub(crate) id: String,
 }
 
 pub(crate) struct Answer {
@@ -200,10 +209,12 @@ impl House {
             .create_administrator(&Actor::operator(), admin)
             .await
             .unwrap();
-        let (router, routes, _) = surfaces(&engine, config);
+        let (router, routes, shared) = surfaces(&engine, config);
         let mut house = Self {
             router,
             routes,
+            engine,
+            shared,
             clock,
             admin: String::new(),
             next: AtomicU32::new(1),
@@ -385,6 +396,27 @@ impl House {
         self.book(patient, slot).await.expect(201)["id"]
             .as_i64()
             .unwrap()
+    }
+
+    /// A patient and a doctor with a conversation, which the patient has opened.
+    pub(crate) async fn talk(&self) -> Talk {
+        let practice = self.practice().await;
+        let patient = self.patient().await;
+        let body = json!({"participant_id": practice.doctor.id});
+        let path = "/messages/conversations";
+        let opened = self.api("POST", path, &patient.token, Some(body)).await;
+        Talk {
+            id: opened.data(200)["id"].as_str().unwrap().to_owned(),
+            doctor: practice.doctor,
+            patient,
+        }
+    }
+
+    /// Sends a text and answers the message.
+    pub(crate) async fn say(&self, talk: &Talk, by: &Person, text: &str) -> Value {
+        let body = json!({"conversation_id": talk.id, "message": text});
+        let sent = self.api("POST", "/messages", &by.token, Some(body)).await;
+        sent.data(200)["message"].clone()
     }
 
     pub(crate) fn advance(&self, hours: u64) {
