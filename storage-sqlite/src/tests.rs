@@ -4,6 +4,7 @@
 
 mod durability;
 mod jobs;
+mod messages;
 mod migration;
 mod plans;
 mod tokens;

@@ -129,6 +129,23 @@ fn the_steps_see_every_outcome() {
         ("reschedule", "SlotFull OnLeave DailyLimit"),
         ("cancel", "NotFound Illegal Cancelled Replayed KeyMismatch"),
         ("change_status", "Superseded Changed Replayed KeyMismatch"),
+        ("open_conversation", "Existing Opened Replayed KeyMismatch"),
+        (
+            "append_message",
+            "NotFound ClientIdReused Repeated Appended Replayed KeyMismatch",
+        ),
+        (
+            "mark_messages",
+            "NotFound Unchanged Marked Replayed KeyMismatch",
+        ),
+        (
+            "archive_conversation",
+            "NotFound Unchanged Changed Replayed KeyMismatch",
+        ),
+        ("search_messages", "StoredMessage"),
+        ("message_window", "StoredMessage"),
+        ("conversation_page", "StoredMessage"),
+        ("conversation_keys", "WrappedDataKey"),
         ("finish_job", "true false"),
         ("claim_jobs", "ClaimedJob"),
         ("care_relation", "true false"),

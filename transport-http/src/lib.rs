@@ -11,7 +11,8 @@
 //! | [`platform`] | the surface `/api`: accounts, doctors, hours, appointments by date |
 //! | [`chat`] | the surface `/api/messages`: conversations and messages, searched and marked as read |
 //! | [`calls`] | the rest of `/api`: conversations and messages as callers use them, the feed of events |
-//! | [`rawchat`] | the surface `/chat`: the raw chat |
+//! | [`rawchat`] | the raw chat: `/ws/{client_id}` and `/chat` |
+//! | [`socketio`] | `/socket.io/`: Engine.IO 4 and Socket.IO 5, and their events |
 //! | [`booking`] | the surface `/api/v1` |
 //! | [`ops`] | `/health`, `/ready`, `/metrics`, `/openapi.json`, `/docs` |
 //! | [`surface`] | how a surface declares its routes, and what happens around each of them |
@@ -39,6 +40,7 @@ pub mod platform;
 pub mod rawchat;
 mod router;
 pub mod server;
+pub mod socketio;
 pub mod surface;
 #[cfg(test)]
 mod testing;

@@ -1,40 +1,27 @@
-//! The raw chat surface: what is read, over HTTP, in bare objects; refusals are `{detail}`.
+//! The raw chat surface: messages over a bare WebSocket, and what is read, over HTTP, in bare
+//! objects; refusals are `{detail}`.
 
+mod frames;
+mod missed;
 mod read;
+mod socket;
 
 use std::sync::Arc;
 
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
-use telemed_core::Engine;
 use telemed_core::error::Code;
 use telemed_core::identity::Language;
 use telemed_core::time::Timestamp;
 use utoipa::openapi::OpenApi;
 use utoipa::{OpenApi as _, ToSchema};
 
-use crate::auth::HasEngine;
+use crate::connection::Sockets;
 use crate::envelope::{Family, Refusal, json, status_of};
 use crate::language::refusal_text;
-use crate::surface::{Mount, Shared, Surface};
-
-/// What the handlers share.
-#[derive(Clone)]
-struct RawChat {
-    engine: Engine,
-    shared: Arc<Shared>,
-}
-
-impl HasEngine for RawChat {
-    fn engine(&self) -> &Engine {
-        &self.engine
-    }
-
-    fn shared(&self) -> &Shared {
-        &self.shared
-    }
-}
+use crate::surface::{Mount, Surface};
+pub(crate) use frames::MessageFrame;
 
 /// A refusal, as the raw chat writes it.
 #[derive(Serialize, ToSchema)]
@@ -62,13 +49,11 @@ impl Family for RawChatFamily {
 
 /// The surface over this engine: only its own routes.
 #[must_use]
-pub fn rawchat(engine: &Engine, shared: &Arc<Shared>) -> Mount {
-    Surface::new("", RawChatFamily, Arc::clone(shared))
+pub(crate) fn rawchat(sockets: &Sockets) -> Mount {
+    Surface::new("", RawChatFamily, Arc::clone(sockets.shared_state()))
         .put("/chat/read/{reader_id}", read::mark_read)
-        .build(RawChat {
-            engine: engine.clone(),
-            shared: Arc::clone(shared),
-        })
+        .get("/ws/{client_id}", socket::open)
+        .build(sockets.clone())
 }
 
 /// The OpenAPI description of these routes.

@@ -13,11 +13,13 @@ use crate::auth::cookie::CookieConfig;
 use crate::booking::{self, BookingConfig};
 use crate::calls;
 use crate::chat;
+use crate::connection::{SocketConfig, Sockets};
 use crate::cors::Cors;
 use crate::limits::LimitConfig;
 use crate::ops::{self, Metrics, Probe};
 use crate::platform;
 use crate::rawchat;
+use crate::socketio;
 use crate::surface::{RouteEntry, Shared, answer_unknown_paths};
 
 /// What a host decides about the surfaces.
@@ -33,6 +35,8 @@ pub struct RouterConfig {
     pub cookies: CookieConfig,
     /// How often something may be done.
     pub limits: LimitConfig,
+    /// How many sockets there may be, and how long they may be silent.
+    pub sockets: SocketConfig,
 }
 
 /// Every surface of the engine, to be merged into or nested in a host's router, under any prefix.
@@ -104,6 +108,7 @@ pub(crate) fn surfaces(
         .with_cookies(config.cookies)
         .with_limits(config.limits);
     let shared = Arc::new(shared);
+    let sockets = Sockets::new(engine, &shared, config.sockets);
     let probe = {
         let engine = engine.clone();
         Probe::new(move || {
@@ -117,7 +122,8 @@ pub(crate) fn surfaces(
         platform::platform(engine, &shared),
         chat::chat(engine, &shared),
         calls::calls(engine, &shared),
-        rawchat::rawchat(engine, &shared),
+        rawchat::rawchat(&sockets),
+        socketio::socketio(&sockets),
         booking::booking(engine, config.booking, &shared),
         ops::ops(&shared, probe, &openapi()),
     ] {

@@ -10,12 +10,14 @@ mod descriptors;
 mod draining;
 mod framing;
 mod guard;
+mod lifeline;
 mod options;
 mod proxy;
 mod tls;
 mod unread;
 
 pub use body::BodyTimeout;
+pub(crate) use lifeline::Lifeline;
 pub use draining::Draining;
 pub use options::ServeOptions;
 pub use proxy::Client;
@@ -50,13 +52,15 @@ pub struct Stopped {
     pub cut_off: usize,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
     Open,
-    /// Answers tell the client to close.
+    /// Answers tell the client to close; sockets close.
     LameDuck,
     /// Idle connections are closed; busy ones after their answer.
     Closing,
+    /// What is still open is cut off.
+    Cut,
 }
 
 /// Serves `router` on `listener` until `shutdown` completes, then answers every request in flight
@@ -81,6 +85,7 @@ pub async fn serve(
         router,
         phase,
         connections: JoinSet::new(),
+        all_seats: seats,
     };
     let mut shutdown = pin!(shutdown);
     loop {
@@ -117,6 +122,7 @@ struct Server {
     router: Router,
     phase: watch::Sender<Phase>,
     connections: JoinSet<()>,
+    all_seats: usize,
 }
 
 impl Server {
@@ -127,11 +133,9 @@ impl Server {
         };
         let router = self.router.clone();
         let options = Arc::clone(&self.options);
-        let phase = self.phase.subscribe();
-        self.connections.spawn(async move {
-            connection::drive(stream, peer, router, options, phase).await;
-            drop((seat, place));
-        });
+        let lifeline = Lifeline::new(self.phase.subscribe(), seat, place);
+        self.connections
+            .spawn(connection::drive(stream, peer, router, options, lifeline));
     }
 
     /// Clients whose connection the kernel has completed already may have sent a request.
@@ -154,21 +158,24 @@ impl Server {
         let deadline = Instant::now() + self.options.drain_deadline;
         self.phase.send_replace(Phase::LameDuck);
         let lame_duck = deadline.min(Instant::now() + LAME_DUCK);
-        if timeout_at(lame_duck, all_ended(&mut self.connections))
-            .await
-            .is_err()
-        {
+        if timeout_at(lame_duck, self.all_ended()).await.is_err() {
             self.phase.send_replace(Phase::Closing);
-            let _ = timeout_at(deadline, all_ended(&mut self.connections)).await;
+            let _ = timeout_at(deadline, self.all_ended()).await;
         }
-        let cut_off = self.connections.len();
+        // Each holds a seat: the connections that are driven here, and what they became.
+        let cut_off = self.all_seats - self.seats.available_permits();
+        self.phase.send_replace(Phase::Cut);
         self.connections.shutdown().await;
+        let _ = timeout_at(Instant::now() + LAME_DUCK, self.all_ended()).await;
         Stopped { cut_off }
     }
-}
 
-async fn all_ended(connections: &mut JoinSet<()>) {
-    while connections.join_next().await.is_some() {}
+    /// Waits for the connections, and for the sockets that some of them have become.
+    async fn all_ended(&mut self) {
+        while self.connections.join_next().await.is_some() {}
+        let all = u32::try_from(self.all_seats).unwrap_or(u32::MAX);
+        let _ = self.seats.acquire_many(all).await;
+    }
 }
 
 /// Errors of accept(2) that belong to the connection that failed and say nothing about the next.
@@ -187,7 +194,8 @@ fn is_one_connections(error: &io::Error) -> bool {
 fn seats(wanted: usize, room: Option<usize>) -> usize {
     let seats = wanted
         .min(room.unwrap_or(usize::MAX))
-        .min(Semaphore::MAX_PERMITS);
+        .min(Semaphore::MAX_PERMITS)
+        .min(u32::MAX as usize);
     if seats < wanted {
         tracing::info!(
             seats,

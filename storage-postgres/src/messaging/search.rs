@@ -84,7 +84,8 @@ pub(super) async fn candidates(
 }
 
 /// From the bound of `step` to the next one, which is `next`: NULL when a token does not occur any
-/// more. From a candidate it goes on below.
+/// more. From a candidate it goes on below. OFFSET 0 keeps the planner from writing the look out
+/// wherever its answer is named.
 const STEP: &str = "CROSS JOIN LATERAL (
      SELECT (array_agg(id ORDER BY id NULLS FIRST))[1] AS bound,
             count(DISTINCT id) = 1 AS is_found
@@ -94,7 +95,7 @@ const STEP: &str = "CROSS JOIN LATERAL (
                      AND message_tokens.token = one AND message_id <= step.bound
                      AND NOT (step.is_found AND message_id = step.bound)
                  ORDER BY message_id DESC LIMIT 1) AS id
-         FROM unnest(step.tokens) AS one
+         FROM unnest(step.tokens) AS one OFFSET 0
      ) AS occurrences
  ) AS next";
 

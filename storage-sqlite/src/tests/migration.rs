@@ -1,6 +1,7 @@
 //! A database of an older program opens with this one, and keeps what is in it.
 
 use telemed_core::identity::{GuessingLimits, LoginKeys, LoginStanding};
+use telemed_core::journal::{EventSpan, JournalStore};
 use telemed_core::page::PageRequest;
 use telemed_core::scheduling::{
     AppointmentFilter, AppointmentStatus, AvailabilityStore, SlotFilter,
@@ -72,6 +73,9 @@ async fn a_database_of_the_first_schema_keeps_its_rows() {
 
     let page = PageRequest::default();
     let before = NOW.minus(hours(1));
+    let key = store.data_key_of_user(patient).await.unwrap().unwrap();
+    assert_eq!(key.wrapped, [0; 72]);
+    assert_eq!(store.data_keys(&[key.id]).await.unwrap(), [key]);
     let open = store
         .open_slot_page(&SlotFilter::default(), before, page)
         .await
@@ -123,4 +127,41 @@ async fn failed_logins_stay_in_their_piles() {
     assert!(!standing(0, 1).await);
     assert!(standing(7, 3).await);
     assert!(!standing(7, 2).await);
+}
+
+#[tokio::test]
+async fn it_is_known_how_far_an_old_log_was_dropped() {
+    // Which events were kept, of five, and how far it was dropped.
+    for (kept, newest, dropped_up_to) in [
+        (&[][..], 0, 0),
+        (&[1, 2, 3], 3, 0),
+        (&[2, 3], 3, 1),
+        (&[1, 2, 5], 5, 4),
+        (&[1, 3], 4, 4),
+        (&[], 5, 5),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        {
+            let connection = open_writer(&path, &quick()).unwrap();
+            migrate(&connection, &MIGRATIONS[..1]).unwrap();
+            for seq in 1..=newest {
+                let sql = "INSERT INTO events (seq, id, kind, audience, resource, subject, at,
+                                               actor_kind, data)
+                           VALUES (?1, zeroblob(16), 'user.registered', '', 'user', '1', 1,
+                                   'operator', '{}')";
+                connection.execute(sql, [seq]).unwrap();
+                if !kept.contains(&seq) {
+                    let sql = "DELETE FROM events WHERE seq = ?1";
+                    connection.execute(sql, [seq]).unwrap();
+                }
+            }
+        }
+        let store = open(&path, &quick());
+        let span = EventSpan {
+            dropped_up_to,
+            newest: newest.unsigned_abs(),
+        };
+        assert_eq!(store.event_span().await.unwrap(), span, "{kept:?}");
+    }
 }

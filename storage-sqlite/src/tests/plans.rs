@@ -36,6 +36,8 @@ const MAY_SCAN: &[&str] = &[
 
 /// Statements that may sort what they have found, by what is in them.
 const MAY_SORT: &[&str] = &[
+    // The conversations of one page.
+    "ORDER BY active_at DESC, own_id DESC",
     // The appointments of everybody in a span of time, newest first: read by the span, which is
     // short where there are many.
     "WHERE true AND appointments.starts_at >= ? AND appointments.starts_at <= ? ORDER",
@@ -73,6 +75,30 @@ const INDEXES: &[(&str, &str)] = &[
         "SEARCH taken USING INDEX slots_doctor_day (doctor_id=? AND local_day>? AND local_day<?)",
     ),
     (
+        "WHERE user_id = ?1 AND is_archived = 0",
+        "COVERING INDEX conversation_participants_open (user_id=?)",
+    ),
+    (
+        "WHERE user_id = ?1 \n",
+        "COVERING INDEX conversation_participants_list (user_id=?)",
+    ),
+    (
+        "SELECT message_id FROM message_tokens",
+        "PRIMARY KEY (conversation_id=? AND token=? AND message_id<?)",
+    ),
+    (
+        "FROM receipts WHERE receipts.conversation_id = messages.conversation_id",
+        "PRIMARY KEY (conversation_id=? AND user_id=? AND kind=? AND up_to>?)",
+    ),
+    (
+        "SELECT seq, client_fingerprint FROM messages",
+        "INDEX messages_client_key (conversation_id=? AND sender_id=? AND client_id=?)",
+    ),
+    (
+        "messages.seq BETWEEN ?2 AND ?3",
+        "PRIMARY KEY (conversation_id=? AND seq>? AND seq<?)",
+    ),
+    (
         "SELECT at FROM login_failures WHERE account = ?1",
         "COVERING INDEX login_failures_account (account=? AND place=? AND at>?)",
     ),
@@ -85,6 +111,7 @@ async fn exercise(store: &SqliteStore) {
     directory(store, &practice).await;
     scheduling(store, &practice).await;
     availability(store, &practice).await;
+    messages::exercise(store, practice.doctor).await;
     journal(store).await;
 }
 
@@ -528,6 +555,7 @@ async fn journal(store: &SqliteStore) {
     assert_eq!(store.newest_checkpoint(Some(0)).await.unwrap(), None);
     store.sealed_audit_rows(0, 10).await.unwrap();
     store.ready().await.unwrap();
+    assert!(store.event_span().await.unwrap().newest > 0);
     let later = NOW.plus(hours(1000));
     let retention = Retention {
         events_before: later,

@@ -4,6 +4,7 @@
 //! numbers belong to something that earlier steps have made.
 
 use telemed_core::actor::Role;
+use telemed_core::messaging::ReceiptKind;
 use telemed_core::scheduling::AppointmentStatus;
 
 /// A step: something is done at a time, with or without a key.
@@ -184,6 +185,45 @@ pub enum Operation {
         is_current: bool,
         slot: i64,
         confirm_again: bool,
+    },
+    OpenConversation {
+        one: i64,
+        other: i64,
+    },
+    Send {
+        conversation: usize,
+        sender: i64,
+        /// The client's id and what it stands for.
+        client: Option<(u8, u8)>,
+        tokens: Vec<u8>,
+    },
+    Mark {
+        conversation: usize,
+        user: i64,
+        kind: ReceiptKind,
+        up_to: u64,
+    },
+    Archive {
+        conversation: usize,
+        user: i64,
+        archived: bool,
+    },
+    Search {
+        needles: Vec<(usize, Vec<u8>)>,
+        before: Option<usize>,
+        limit: u32,
+    },
+    ReadMessages {
+        conversation: usize,
+        from: u64,
+        length: u64,
+        messages: Vec<usize>,
+    },
+    ListConversations {
+        user: i64,
+        with_archived: bool,
+        skip: i64,
+        limit: i64,
     },
     ClaimJobs {
         lease: i64,

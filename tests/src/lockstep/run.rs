@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use telemed_core::crypto::Fingerprint;
-use telemed_core::id::SessionId;
+use telemed_core::id::{ConversationId, MessageId, SessionId};
 use telemed_core::identity::{GuessingLimits, LoginKeys, NewSession};
 use telemed_core::journal::{ClaimedJob, IdempotencyKey, JobKind, Subject, Write};
 use telemed_core::time::Timestamp;
@@ -28,6 +28,8 @@ struct Pair {
     sessions: Vec<SessionId>,
     tokens: Vec<Fingerprint>,
     claimed: Vec<ClaimedJob>,
+    conversations: Vec<ConversationId>,
+    messages: Vec<MessageId>,
     seen: BTreeSet<String>,
 }
 
@@ -48,6 +50,7 @@ mod directory;
 mod identity;
 mod journal;
 mod lists;
+mod messaging;
 mod scheduling;
 
 /// Runs the steps on both stores and compares every answer, and all content at the end. Returns
@@ -65,6 +68,8 @@ pub async fn run(one: Fixture, other: Fixture, steps: &[Step]) -> BTreeSet<Strin
         sessions: vec![],
         tokens: vec![],
         claimed: vec![],
+        conversations: vec![],
+        messages: vec![],
         seen: BTreeSet::new(),
     };
     for step in steps {
@@ -161,6 +166,13 @@ impl Pair {
             | Do::Block { .. }
             | Do::Unblock { .. }
             | Do::Move { .. } => self.availability(step).await,
+            Do::OpenConversation { .. }
+            | Do::Send { .. }
+            | Do::Mark { .. }
+            | Do::Archive { .. }
+            | Do::Search { .. }
+            | Do::ReadMessages { .. }
+            | Do::ListConversations { .. } => self.messaging(step).await,
             Do::ClaimJobs { .. }
             | Do::FinishJob { .. }
             | Do::Record { .. }
@@ -210,7 +222,7 @@ impl Pair {
 }
 
 /// What takes a key.
-const KEYED: [&str; 20] = [
+const KEYED: [&str; 24] = [
     "register",
     "end session",
     "activate",
@@ -231,6 +243,10 @@ const KEYED: [&str; 20] = [
     "block",
     "unblock",
     "move",
+    "open",
+    "send",
+    "mark",
+    "archive",
 ];
 
 const ZONES: [&str; 3] = ["UTC", "Africa/Cairo", "America/New_York"];

@@ -4,11 +4,12 @@ use proptest::collection::vec;
 use proptest::option::weighted;
 use proptest::prelude::*;
 use telemed_core::actor::Role;
+use telemed_core::messaging::ReceiptKind;
 use telemed_core::scheduling::AppointmentStatus;
 
 use super::operation::{Booking, KeyUse, Operation, Publishing, Step};
 
-/// Steps with which every sequence begins: clinics, people and slots to work with.
+/// Steps with which every sequence begins: clinics, people, slots and conversations to work with.
 #[must_use]
 pub fn prelude() -> Vec<Step> {
     use Operation as Do;
@@ -58,6 +59,8 @@ pub fn prelude() -> Vec<Step> {
         slot(2, 2, 1, 400, 3),
         slot(1, 1, 0, 500, 1),
         slot(2, 2, 1, 510, 3),
+        Do::OpenConversation { one: 3, other: 1 },
+        Do::OpenConversation { one: 1, other: 4 },
     ]
     .map(|operation| Step {
         advance: 0,
@@ -119,6 +122,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         8 => directory(),
         22 => scheduling(),
         14 => availability(),
+        14 => messaging(),
         7 => journal(),
         6 => lists(),
     ]
@@ -268,6 +272,48 @@ fn availability() -> impl Strategy<Value = Operation> {
         7 => (1i64..9, weighted_bool(0.95), prop_oneof![3 => 1i64..6, 2 => 6i64..14], any::<bool>()).prop_map(
             |(appointment, is_current, slot, confirm_again)| {
                 Do::Move { appointment, is_current, slot, confirm_again }
+            }
+        ),
+    ]
+}
+
+fn messaging() -> impl Strategy<Value = Operation> {
+    use Operation as Do;
+    // Those who are in the first conversations, and now and then others.
+    let person = || prop_oneof![6 => Just(1i64), 5 => Just(3), 3 => Just(4), 1 => 2i64..9];
+    let conversation = || prop_oneof![6 => 0usize..2, 2 => 2usize..5];
+    let client = weighted(0.4, (0u8..3, prop_oneof![3 => Just(0u8), 1 => Just(1)]));
+    let tokens = || vec(0u8..4, 0..4);
+    let needles = vec((conversation(), vec(0u8..4, 1..3)), 0..4);
+    let mark = |kind| (conversation(), person(), Just(kind), 0u64..12);
+    let marks = prop_oneof![mark(ReceiptKind::Delivered), mark(ReceiptKind::Read)];
+    prop_oneof![
+        2 => (1i64..7, 1i64..6).prop_map(|(one, apart)| Do::OpenConversation {
+            one,
+            other: (one + apart - 1) % 6 + 1,
+        }),
+        9 => (conversation(), person(), client, tokens()).prop_map(
+            |(conversation, sender, client, tokens)| {
+                Do::Send { conversation, sender, client, tokens }
+            }
+        ),
+        6 => marks.prop_map(
+            |(conversation, user, kind, up_to)| Do::Mark { conversation, user, kind, up_to }
+        ),
+        2 => (conversation(), person(), weighted_bool(0.7)).prop_map(
+            |(conversation, user, archived)| Do::Archive { conversation, user, archived }
+        ),
+        2 => (needles, weighted(0.3, 0usize..6), 0u32..5).prop_map(
+            |(needles, before, limit)| Do::Search { needles, before, limit }
+        ),
+        1 => (conversation(), 0u64..9, 0u64..9, vec(0usize..9, 0..4)).prop_map(
+            |(conversation, from, length, messages)| {
+                Do::ReadMessages { conversation, from, length, messages }
+            }
+        ),
+        2 => (person(), any::<bool>(), page()).prop_map(
+            |(user, with_archived, (skip, limit))| {
+                Do::ListConversations { user, with_archived, skip, limit }
             }
         ),
     ]

@@ -9,6 +9,7 @@ use telemed_core::identity::{Language, NewUser, UserEdit};
 use telemed_core::journal::{
     Event, IdempotencyKey, JobKind, KeyRecord, Resource, Subject, SubscriptionItem, Write,
 };
+use telemed_core::messaging::{MarkMessages, ReceiptKind};
 use telemed_core::scheduling::{AppointmentStatus, BookCommand, ChangeStatus, RescheduleCommand};
 use telemed_core::store::{StoreResult, Written};
 
@@ -202,6 +203,36 @@ async fn every_keyed_write_replays_its_key(world: Arc<World>) {
     let write = world.changes(Resource::Slot, slot.get());
     let retire = |write: Write| async move { store.retire_slot(&write, slot).await };
     replays(&world, "retire slot", write, retire).await;
+    keyed_messages(&world, [patient, doctor]).await;
+}
+
+/// A conversation with a message that is read, put away.
+async fn keyed_messages(world: &World, pair: [UserId; 2]) {
+    let store = &world.storage;
+    let conversation = world.new_conversation(pair);
+    let conversation = &conversation;
+    let id = conversation.id;
+    let subject = Subject::uuid(Resource::Conversation, id.get());
+    let open = |write: Write| async move { store.open_conversation(&write, conversation).await };
+    replays(world, "open", world.write(subject), open).await;
+    let message = world.new_message(id, pair[0]);
+    let message = &message;
+    let about = Subject::uuid(Resource::Message, message.id.get());
+    let send = |write: Write| async move { store.append_message(&write, message).await };
+    replays(world, "send", world.write(about), send).await;
+    let mark = world.marking(at(0), id, pair[1], ReceiptKind::Read, 1);
+    let mark = &mark;
+    let read = |write: Write| async move {
+        let mark = MarkMessages {
+            write,
+            ..mark.clone()
+        };
+        store.mark_messages(&mark).await
+    };
+    replays(world, "mark", world.write(subject), read).await;
+    let archive =
+        |write: Write| async move { store.archive_conversation(&write, id, pair[0], true).await };
+    replays(world, "archive", world.write(subject), archive).await;
 }
 
 /// Hours, moves and blocked times; the appointment is cancelled in the end, and the one that takes

@@ -46,8 +46,8 @@ impl<S: HasEngine + Send + Sync> FromRequestParts<S> for OwnPage {
 }
 
 /// What the `Origin` header says.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Page {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Page {
     /// Nothing: no browser, or an old one.
     Unknown,
     /// The server's own origin, or one on the list.
@@ -85,7 +85,8 @@ pub(super) fn check(
     Err(Refusal::code(Code::ForeignOrigin))
 }
 
-fn page_of(parts: &Parts, shared: &Shared) -> Page {
+/// The page that a request was made by.
+pub(crate) fn page_of(parts: &Parts, shared: &Shared) -> Page {
     let mut values = parts.headers.get_all(header::ORIGIN).iter();
     let Some(value) = values.next() else {
         return Page::Unknown;

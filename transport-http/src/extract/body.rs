@@ -204,7 +204,11 @@ fn broken(error: &axum::Error) -> Refusal {
     whole_body("cannot be read").into()
 }
 
-fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+/// A JSON object.
+///
+/// # Errors
+/// A wrong shape that names the field.
+pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
     // serde does not look at the text of fields that are not read.
     if std::str::from_utf8(bytes).is_err() {
         return Err(whole_body("is not JSON: it is not UTF-8").into());

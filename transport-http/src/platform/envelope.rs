@@ -115,7 +115,8 @@ pub(crate) const PLATFORM_TEXTS: &[(Code, &str)] = &[
     (Code::SlotPast, "blocked-past"),
 ];
 
-fn message(language: Language, error: &Error) -> String {
+/// What this surface says of a refusal.
+pub(crate) fn message(language: Language, error: &Error) -> String {
     if let Some((_, id)) = PLATFORM_TEXTS.iter().find(|(code, _)| *code == error.code) {
         return text(language, id);
     }
@@ -126,7 +127,7 @@ fn message(language: Language, error: &Error) -> String {
 }
 
 /// The word of this surface for a refusal; the engine tells more apart.
-fn code_word(error: &Error) -> &'static str {
+pub(crate) fn code_word(error: &Error) -> &'static str {
     match error.code {
         Code::IdempotencyMismatch => "IDEMPOTENCY_MISMATCH",
         Code::MethodNotAllowed => "METHOD_NOT_ALLOWED",

@@ -11,8 +11,9 @@ use telemed_core::messaging::ReceiptKind;
 use telemed_core::value::Checks;
 use utoipa::ToSchema;
 
-use super::{Detail, RawChat};
-use crate::auth::{Caller, Idempotency};
+use super::Detail;
+use crate::auth::{Caller, HasEngine, Idempotency};
+use crate::connection::Sockets;
 use crate::envelope::{Refusal, json};
 use crate::extract::{Id, Json, PathId};
 use crate::language::{Voice, text};
@@ -55,7 +56,7 @@ pub(super) struct ReadAnswer {
         (status = 503, description = "Busy; see Retry-After", body = Detail),
         (status = 507, description = "No space is left", body = Detail)))]
 pub(super) async fn mark_read(
-    State(state): State<RawChat>,
+    State(state): State<Sockets>,
     Caller(actor): Caller,
     voice: Option<Extension<Voice>>,
     PathId(reader): PathId<UserId>,
@@ -68,7 +69,7 @@ pub(super) async fn mark_read(
     let mut checks = Checks::new();
     let sender = checks.required("sender_id", body.sender_id, Id::typed);
     let sender = checks.finish(sender)?;
-    let messaging = state.engine.messaging().keyed(key);
+    let messaging = state.engine().messaging().keyed(key);
     let marked = messaging
         .mark_from(&actor, sender, ReceiptKind::Read)
         .await?;

@@ -17,7 +17,6 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
@@ -39,19 +38,19 @@ pub(super) async fn drive(
     peer: SocketAddr,
     router: Router,
     options: Arc<ServeOptions>,
-    phase: watch::Receiver<Phase>,
+    lifeline: Lifeline,
 ) {
     // A stream that is closed already says so when it is read.
     let _ = stream.set_nodelay(true);
     match options.tls.clone() {
         None => {
-            let (front, leftovers) = Front::new(peer, false, router, options, phase);
+            let (front, leftovers) = Front::new(peer, false, router, options, lifeline);
             exchange(stream, front, leftovers).await;
         }
         Some(config) => {
             let handshake = TlsAcceptor::from(config).accept(stream);
             if let Ok(Ok(stream)) = timeout(options.header_timeout, handshake).await {
-                let (front, leftovers) = Front::new(peer, true, router, options, phase);
+                let (front, leftovers) = Front::new(peer, true, router, options, lifeline);
                 exchange(stream, front, leftovers).await;
             }
         }
@@ -63,7 +62,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let options = Arc::clone(&front.options);
-    let mut phase = front.phase.clone();
+    let mut phase = front.lifeline.phase();
     let guarded = Guarded::new(stream, Arc::clone(&options), Arc::clone(&front.traffic));
     let header_list = u32::try_from(options.header_bytes).unwrap_or(u32::MAX);
     let mut builder = Builder::new(TokioExecutor::new());
@@ -88,7 +87,7 @@ where
     let mut discarding = pin!(leftovers.discard());
     let mut closing = pin!(async {
         // Ends too when the server itself is gone.
-        let _ = phase.wait_for(|phase| *phase == Phase::Closing).await;
+        let _ = phase.wait_for(|phase| *phase >= Phase::Closing).await;
     });
     let mut is_closing = false;
     let ended = loop {
@@ -187,6 +186,7 @@ impl Front {
         let client = Client::of(self.peer, self.secure, behind_proxy, &parts.headers);
         parts.extensions.insert(client);
         parts.extensions.insert(ConnectInfo(self.peer));
+        parts.extensions.insert(self.lifeline.clone());
         parts.extensions.insert(Draining::new(self.phase.clone()));
         if http_body::Body::is_end_stream(&body) {
             return (Request::from_parts(parts, Body::empty()), None);

@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -77,6 +77,15 @@ impl Traffic {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Notes that another protocol is spoken from here on.
+    pub(super) fn upgrade(&self) {
+        self.upgraded.store(true, Ordering::Release);
+    }
+
+    fn is_upgraded(&self) -> bool {
+        self.upgraded.load(Ordering::Acquire)
+    }
+
     fn idle_since(&self) -> Option<Instant> {
         let idle = self.in_flight.load(Ordering::Acquire) == 0;
         idle.then(|| {
@@ -142,6 +151,9 @@ impl<S> Guarded<S> {
     }
 
     fn received(&mut self, bytes: &[u8]) {
+        if self.traffic.is_upgraded() {
+            return;
+        }
         self.framing.watch(bytes);
         if let Some(number) = self.framing.ambiguous() {
             self.traffic.ambiguous.store(number, Ordering::Release);
@@ -162,6 +174,9 @@ impl<S> Guarded<S> {
     /// Until when the next byte must have come; `None` while it is we who are waited for, or a
     /// body that has a deadline of its own.
     fn read_deadline(&self) -> Option<Instant> {
+        if self.traffic.is_upgraded() {
+            return None;
+        }
         if let Some(since) = self.head_since {
             return Some(since + self.options.header_timeout);
         }

@@ -97,6 +97,7 @@ impl Pair {
                     .iter()
                     .map(|user| telemed_core::journal::Audience::User(user_id(*user)))
                     .collect();
+                both!(self, event_span());
                 both!(self, events_after(&users, *after, *limit));
             }
             Operation::ReadRelation {

@@ -1,0 +1,57 @@
+//! Tells one socket what the log has after a cursor: what it missed while it was away, or while
+//! the bus was faster than it was told.
+
+use telemed_core::Engine;
+use telemed_core::error::{Code, Detail, Error};
+
+use super::hub::Joined;
+use super::news::News;
+use super::person::Person;
+
+/// Events that are read at once.
+const PAGE: u32 = 50;
+
+/// Where the reading stands.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    cursor: u64,
+}
+
+impl Feed {
+    pub(crate) fn after(cursor: u64) -> Self {
+        Self { cursor }
+    }
+
+    /// Tells the next events. Whether those were the last is the answer.
+    ///
+    /// # Errors
+    /// [`Code::Gone`] when the cursor is older than what is kept; otherwise when the store fails,
+    /// and the same may be tried again.
+    pub(crate) async fn step(
+        &mut self,
+        engine: &Engine,
+        person: &Person,
+        socket: &Joined,
+    ) -> Result<bool, Error> {
+        let page = engine
+            .events(person.actor(), Some(self.cursor), PAGE)
+            .await?;
+        let is_last = page.events.len() < PAGE as usize;
+        let voices = [socket.voice()];
+        for logged in &page.events {
+            socket.tell_first(&News::of_event(engine, logged, &voices).await?);
+            self.cursor = logged.seq;
+        }
+        self.cursor = page.next;
+        Ok(is_last)
+    }
+}
+
+/// The newest cursor, which a refusal of an old one names.
+pub(crate) fn newest_of(error: &Error) -> Option<i64> {
+    let newest = error.details.iter().find(|(name, _)| *name == "newest");
+    match newest {
+        Some((_, Detail::Number(newest))) if error.code == Code::Gone => Some(*newest),
+        _ => None,
+    }
+}

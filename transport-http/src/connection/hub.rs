@@ -1,0 +1,235 @@
+//! Which sockets are open, whose they are, and how many there may be.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use telemed_core::Engine;
+use telemed_core::error::{Code, Error};
+use telemed_core::id::UserId;
+use tokio::sync::{OnceCell, watch};
+
+use super::OnlineUsers;
+use super::fanout;
+use super::member::Member;
+use super::online::OpenSocket;
+use super::outbox::{End, Outbox};
+
+/// What a host decides about sockets.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SocketConfig {
+    /// Sockets at one time, of everybody.
+    pub most: usize,
+    /// Sockets of one user at one time.
+    pub most_of_a_user: usize,
+    /// Sockets that have not said yet who they are. Beyond it the one that has waited longest is
+    /// closed, so that whoever comes with a credential finds a place.
+    pub most_unauthenticated: usize,
+    /// How long a socket may take to say who it is.
+    pub authenticate_within: Duration,
+    /// How often a client is asked whether it lives.
+    pub ping_interval: Duration,
+    /// How long it may take to answer.
+    pub ping_timeout: Duration,
+}
+
+impl Default for SocketConfig {
+    fn default() -> Self {
+        Self {
+            most: 10_000,
+            most_of_a_user: 32,
+            most_unauthenticated: 1024,
+            authenticate_within: Duration::from_secs(5),
+            ping_interval: Duration::from_secs(25),
+            ping_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Every socket of this node.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    config: SocketConfig,
+    online: OnlineUsers,
+    open: AtomicUsize,
+    numbers: AtomicU64,
+    /// Who has not said yet who he is, the longest waiting first.
+    waiting: Mutex<BTreeMap<u64, Weak<Outbox>>>,
+    users: Mutex<HashMap<UserId, Vec<Arc<Member>>>>,
+    fanout: OnceCell<()>,
+    /// Dropped with the hub, which ends the fan-out.
+    alive: watch::Sender<()>,
+}
+
+impl Hub {
+    pub(crate) fn new(config: SocketConfig, online: OnlineUsers) -> Arc<Self> {
+        Arc::new(Self {
+            config,
+            online,
+            open: AtomicUsize::new(0),
+            numbers: AtomicU64::new(0),
+            waiting: Mutex::default(),
+            users: Mutex::default(),
+            fanout: OnceCell::new(),
+            alive: watch::Sender::new(()),
+        })
+    }
+
+    pub(crate) fn config(&self) -> &SocketConfig {
+        &self.config
+    }
+
+    fn users(&self) -> MutexGuard<'_, HashMap<UserId, Vec<Arc<Member>>>> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, BTreeMap<u64, Weak<Outbox>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for one more socket.
+    ///
+    /// # Errors
+    /// [`Code::Unavailable`] when there is none.
+    pub(crate) fn seat(self: &Arc<Self>) -> Result<Seat, Error> {
+        let taken = self.open.fetch_add(1, Ordering::AcqRel);
+        // Given back by its drop in either case.
+        let seat = Seat {
+            hub: Arc::clone(self),
+            waiting: None,
+        };
+        if taken >= self.config.most {
+            return Err(Error::new(Code::Unavailable).retry_after(Duration::from_secs(5)));
+        }
+        Ok(seat)
+    }
+
+    /// Begins to listen to what happens, once for all sockets. Whoever joins after it misses
+    /// nothing that happens from then on.
+    pub(crate) async fn listen(self: &Arc<Self>, engine: &Engine) {
+        self.fanout
+            .get_or_init(|| async {
+                let subscription = engine.subscribe().await;
+                let listening = fanout::run(
+                    Arc::downgrade(self),
+                    engine.clone(),
+                    subscription,
+                    self.alive.subscribe(),
+                );
+                tokio::spawn(listening);
+            })
+            .await;
+    }
+
+    /// Has a socket told of what concerns its user, until what is returned is dropped.
+    ///
+    /// # Errors
+    /// [`Code::RateLimited`] when the user has too many already.
+    pub(crate) fn join(self: &Arc<Self>, mut member: Member) -> Result<Joined, Error> {
+        member.number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        let member = Arc::new(member);
+        let mut users = self.users();
+        let sockets = users.entry(member.user()).or_default();
+        if sockets.len() >= self.config.most_of_a_user {
+            return Err(Error::new(Code::RateLimited)
+                .message("Too many connections of this user")
+                .retry_after(Duration::from_secs(5)));
+        }
+        sockets.push(Arc::clone(&member));
+        drop(users);
+        Ok(Joined {
+            hub: Arc::clone(self),
+            _online: self.online.opened(member.user()),
+            member,
+        })
+    }
+
+    /// The sockets of these users.
+    pub(super) fn members_of(&self, users: impl Iterator<Item = UserId>) -> Vec<Arc<Member>> {
+        let open = self.users();
+        let mut members: Vec<Arc<Member>> = Vec::new();
+        for user in users {
+            for member in open.get(&user).into_iter().flatten() {
+                if !members.iter().any(|other| Arc::ptr_eq(other, member)) {
+                    members.push(Arc::clone(member));
+                }
+            }
+        }
+        members
+    }
+
+    /// Every socket that has joined.
+    pub(super) fn members(&self) -> Vec<Arc<Member>> {
+        self.users().values().flatten().cloned().collect()
+    }
+}
+
+/// A socket's place among all.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    hub: Arc<Hub>,
+    waiting: Option<u64>,
+}
+
+impl Seat {
+    /// Notes that nobody knows yet whose socket it is.
+    pub(crate) fn wait(&mut self, outbox: &Arc<Outbox>) {
+        self.seated();
+        let number = self.hub.numbers.fetch_add(1, Ordering::Relaxed);
+        self.waiting = Some(number);
+        let mut waiting = self.hub.waiting();
+        waiting.insert(number, Arc::downgrade(outbox));
+        while waiting.len() > self.hub.config.most_unauthenticated {
+            let Some((_, longest)) = waiting.pop_first() else {
+                break;
+            };
+            if let Some(outbox) = longest.upgrade() {
+                outbox.end(End::Unauthenticated);
+            }
+        }
+    }
+
+    /// Notes that it has become known.
+    pub(crate) fn seated(&mut self) {
+        if let Some(number) = self.waiting.take() {
+            self.hub.waiting().remove(&number);
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.seated();
+        self.hub.open.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A socket that is told of what concerns its user.
+#[derive(Debug)]
+pub(crate) struct Joined {
+    hub: Arc<Hub>,
+    member: Arc<Member>,
+    _online: OpenSocket,
+}
+
+impl std::ops::Deref for Joined {
+    type Target = Member;
+
+    fn deref(&self) -> &Member {
+        &self.member
+    }
+}
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        let mut users = self.hub.users();
+        if let Some(sockets) = users.get_mut(&self.member.user()) {
+            sockets.retain(|other| !Arc::ptr_eq(other, &self.member));
+            if sockets.is_empty() {
+                users.remove(&self.member.user());
+            }
+        }
+    }
+}
