@@ -39,7 +39,13 @@ async fn a_pool_meets_no_closed_connection_after_an_early_refusal() {
                 401,
             ),
             (&patient, "/nowhere", "application/json", &middling, 404),
-            (&patient, "/appointments/book", "application/json", &large, 413),
+            (
+                &patient,
+                "/appointments/book",
+                "application/json",
+                &large,
+                413,
+            ),
         ] {
             let request = client.request(Method::POST, path).body(kind, body.clone());
             let answer = request.send().await;
