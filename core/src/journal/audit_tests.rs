@@ -237,14 +237,15 @@ async fn a_line_that_somebody_added_stops_nothing_and_is_told() {
     assert_eq!(desk.fault().await, Some(AuditFault::Forged(u64::MAX)));
 }
 
-/// A server that does something and seals it before each call that another makes.
-struct Colleague(Desk, std::sync::Mutex<u32>);
+/// A server that does something and seals it before the next calls of a method that another
+/// makes.
+struct Colleague(Desk, std::sync::Mutex<(&'static str, u32)>);
 
 impl Interceptor for &'static Colleague {
-    fn before(&self, _: &'static str) -> crate::store::StoreResult<()> {
-        let mut left = self.1.lock().unwrap();
-        if *left > 0 {
-            *left -= 1;
+    fn before(&self, method: &'static str) -> crate::store::StoreResult<()> {
+        let mut next = self.1.lock().unwrap();
+        if next.0 == method && next.1 > 0 {
+            next.1 -= 1;
             let work = std::pin::pin!(self.0.sealed(1));
             // The store in memory waits for nothing.
             let mut context = std::task::Context::from_waker(std::task::Waker::noop());
@@ -260,7 +261,7 @@ async fn servers_seal_and_check_one_trail_side_by_side() {
     first.sealed(3).await;
     let storage = first.storage.clone();
     // It lives as long as the test does.
-    let colleague: &'static Colleague = Box::leak(Box::new(Colleague(first, 0.into())));
+    let colleague: &'static Colleague = Box::leak(Box::new(Colleague(first, ("", 0).into())));
     let behind = Arc::new(Intercepted {
         store: storage,
         interceptor: colleague,
@@ -269,11 +270,26 @@ async fn servers_seal_and_check_one_trail_side_by_side() {
         .0
         .beside(behind, Lasting::of_server("second"))
         .await;
-    for calls in 1..40 {
-        *colleague.1.lock().unwrap() = calls;
-        second.engine.seal_audit().await.unwrap();
-        *colleague.1.lock().unwrap() = calls;
-        assert_eq!(second.fault().await, None, "{calls} calls");
+    for method in [
+        "newest_checkpoint",
+        "seal_audit",
+        "unsealed_audit_rows",
+        "sealed_audit_rows",
+        "audit_head",
+        "keep_checkpoint",
+    ] {
+        for calls in 1..4 {
+            colleague.0.act().await;
+            *colleague.1.lock().unwrap() = (method, calls);
+            second.engine.seal_audit().await.unwrap();
+            colleague.0.act().await;
+            *colleague.1.lock().unwrap() = (method, calls);
+            assert_eq!(second.fault().await, None, "{method}, {calls} calls");
+            assert!(
+                colleague.1.lock().unwrap().1 < calls,
+                "{method} is not called"
+            );
+        }
     }
     // Each misses its own checkpoints and not those of the other.
     assert!(!second.checkpoints.all().unwrap().is_empty());
