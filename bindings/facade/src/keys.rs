@@ -12,6 +12,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use telemed_core::crypto::{TenantKey, TenantKeys};
 use telemed_core::env::Entropy;
@@ -22,6 +23,8 @@ use crate::tokens::{JwtSigner, SigningKey};
 
 const MASTER: &str = "master.key";
 const SIGNING: &str = "signing.key";
+/// How long an empty file is taken for one that another server is about to fill.
+const BEING_MADE: Duration = Duration::from_secs(1);
 
 /// Why the key files cannot be used. Each says what to do, and shows nothing of a key.
 #[derive(Debug, thiserror::Error)]
@@ -159,7 +162,7 @@ impl KeyFolder {
                 if make_private_file(&path, content.as_bytes(), entropy).map_err(failed)? {
                     tracing::info!(file = %path.display(), "made a key: keep a copy of this file");
                 }
-                // Another process may have made it first: what is there counts.
+                // Another server may have made it first: what is there counts.
                 read_private(&path)?.ok_or_else(|| KeyFileError::Missing(path.clone()))?
             }
         };
@@ -204,19 +207,25 @@ fn read_private(path: &Path) -> Result<Option<Zeroizing<String>>, KeyFileError> 
         path: path.to_owned(),
         error,
     };
-    match mode_for_others(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failed(error)),
-        Ok(Some(mode)) => {
-            return Err(KeyFileError::Exposed {
-                path: path.to_owned(),
-                mode,
-            });
+    let begun = Instant::now();
+    loop {
+        match mode_for_others(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+            Ok(Some(mode)) => {
+                return Err(KeyFileError::Exposed {
+                    path: path.to_owned(),
+                    mode,
+                });
+            }
+            Ok(None) => {}
         }
-        Ok(None) => {}
+        let text = Zeroizing::new(std::fs::read_to_string(path).map_err(failed)?);
+        if !text.is_empty() || begun.elapsed() > BEING_MADE {
+            return Ok(Some(text));
+        }
+        std::thread::sleep(BEING_MADE / 50);
     }
-    let text = std::fs::read_to_string(path).map_err(failed)?;
-    Ok(Some(Zeroizing::new(text)))
 }
 
 fn hex(bytes: &[u8; 32]) -> Zeroizing<String> {
