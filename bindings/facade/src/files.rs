@@ -4,8 +4,14 @@
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use telemed_core::env::Entropy;
+use zeroize::Zeroizing;
+
+/// How long an empty file is taken for one that another process is about to fill.
+const BEING_MADE: Duration = Duration::from_secs(1);
+const LOOKS: u32 = 50;
 
 /// Files made with these options can be read and written by their owner only.
 pub(crate) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
@@ -68,6 +74,18 @@ pub(crate) fn make_private_file(
     removed?;
     sync_folder_of(path)?;
     Ok(made)
+}
+
+/// The text of a file that [`make_private_file`] makes, here or in another process.
+pub(crate) fn read_made_file(path: &Path) -> io::Result<Zeroizing<String>> {
+    for _ in 0..LOOKS {
+        let text = Zeroizing::new(std::fs::read_to_string(path)?);
+        if !text.is_empty() {
+            return Ok(text);
+        }
+        std::thread::sleep(BEING_MADE / LOOKS);
+    }
+    Ok(Zeroizing::default())
 }
 
 fn write_draft(draft: &Path, content: &[u8]) -> io::Result<()> {

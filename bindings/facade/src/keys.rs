@@ -12,19 +12,16 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use telemed_core::crypto::{TenantKey, TenantKeys};
 use telemed_core::env::Entropy;
 use zeroize::Zeroizing;
 
-use crate::files::{make_private_file, make_private_folder, mode_for_others};
+use crate::files::{make_private_file, make_private_folder, mode_for_others, read_made_file};
 use crate::tokens::{JwtSigner, SigningKey};
 
 const MASTER: &str = "master.key";
 const SIGNING: &str = "signing.key";
-/// How long an empty file is taken for one that another server is about to fill.
-const BEING_MADE: Duration = Duration::from_secs(1);
 
 /// Why the key files cannot be used. Each says what to do, and shows nothing of a key.
 #[derive(Debug, thiserror::Error)]
@@ -207,25 +204,18 @@ fn read_private(path: &Path) -> Result<Option<Zeroizing<String>>, KeyFileError> 
         path: path.to_owned(),
         error,
     };
-    let begun = Instant::now();
-    loop {
-        match mode_for_others(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed(error)),
-            Ok(Some(mode)) => {
-                return Err(KeyFileError::Exposed {
-                    path: path.to_owned(),
-                    mode,
-                });
-            }
-            Ok(None) => {}
+    match mode_for_others(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+        Ok(Some(mode)) => {
+            return Err(KeyFileError::Exposed {
+                path: path.to_owned(),
+                mode,
+            });
         }
-        let text = Zeroizing::new(std::fs::read_to_string(path).map_err(failed)?);
-        if !text.is_empty() || begun.elapsed() > BEING_MADE {
-            return Ok(Some(text));
-        }
-        std::thread::sleep(BEING_MADE / 50);
+        Ok(None) => {}
     }
+    read_made_file(path).map(Some).map_err(failed)
 }
 
 fn hex(bytes: &[u8; 32]) -> Zeroizing<String> {
