@@ -19,11 +19,18 @@ pub(crate) struct Migration {
 }
 
 /// Every step, in order, numbered from 1 without a gap.
-pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "foundation",
-    sql: include_str!("../migrations/0001_foundation.sql"),
-}];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "foundation",
+        sql: include_str!("../migrations/0001_foundation.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "scheduling",
+        sql: include_str!("../migrations/0002_scheduling.sql"),
+    },
+];
 
 /// The oldest server that has what is used here.
 const OLDEST_SERVER: u32 = 14;
