@@ -5,9 +5,11 @@ mod audit;
 mod events;
 mod jobs;
 mod purge;
+mod unknown;
 
 pub(crate) use apply::{Entries, apply_left, repeated, settle};
-pub(crate) use events::raise_base;
+pub(crate) use events::{horizon, raise_base};
+pub(crate) use unknown::{Unknown, committed};
 
 use async_trait::async_trait;
 use telemed_core::id::JobId;

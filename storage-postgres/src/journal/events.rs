@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::PostgresStore;
 use crate::connection::Connection;
 use crate::rows;
-use crate::statement::{all, change};
+use crate::statement::{all, change, only, single};
 
 /// How long a reader waits for transactions that began before what it is to read. Longer ones
 /// are not waited for: what lies above them comes with a later call.
@@ -72,6 +72,18 @@ async fn look(
         &sql,
         (feeds, after, i64::from(limit)),
         |columns| Ok((rows::event(columns)?, columns.next()?)),
+    )
+    .await
+}
+
+/// Below which cursor nothing new can appear.
+pub(crate) async fn horizon(connection: &mut Connection) -> StoreResult<i64> {
+    single(
+        connection,
+        "looking for the end of the log",
+        "SELECT event_horizon()",
+        (),
+        only,
     )
     .await
 }
