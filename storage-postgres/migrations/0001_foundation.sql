@@ -258,11 +258,13 @@ CREATE UNLOGGED TABLE bus_frames (
 );
 CREATE INDEX bus_frames_passed ON bus_frames (passed_at);
 
--- When a key of the limiter will have recovered.
+-- When a key of the limiter will have recovered, and what was said to whoever asked last: an
+-- upsert can return nothing else.
 CREATE UNLOGGED TABLE rate_limits (
     name TEXT COLLATE "C" NOT NULL,
     subject TEXT COLLATE "C" NOT NULL,
     recovered_at BIGINT NOT NULL,
+    is_allowed BOOLEAN NOT NULL,
     PRIMARY KEY (name, subject)
 );
 CREATE INDEX rate_limits_recovery ON rate_limits (recovered_at);

@@ -1,10 +1,12 @@
 //! One connection: how it is set, what runs on it, and whether it can be used again.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgRow};
-use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row};
 use telemed_core::journal::{LoggedEvent, Write};
 use telemed_core::store::{StoreError, StoreErrorKind, StoreResult};
 use uuid::Uuid;
@@ -18,6 +20,11 @@ const PREPARED: usize = 256;
 /// How much longer than the server a caller waits for a statement, before the connection counts
 /// as lost.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// Work on a connection, in the words of a closure: `|connection, input| Box::pin(…)`.
+///
+/// It may be run more than once, each time on a connection or in a transaction of its own.
+pub(crate) type Work<'c, T> = Pin<Box<dyn Future<Output = StoreResult<T>> + Send + 'c>>;
 
 /// How the connections of a store are made.
 ///
@@ -46,6 +53,10 @@ pub(crate) fn address(url: &str, options: &PostgresOptions) -> StoreResult<PgCon
             ),
             // Compiling a plan takes longer than running any of ours.
             ("jit", "off".to_owned()),
+            // So does making one. Every statement here is found by an index whatever its values
+            // are, and its plan is made once a connection, when a table may still be empty.
+            ("plan_cache_mode", "force_generic_plan".to_owned()),
+            ("enable_seqscan", "off".to_owned()),
             ("client_min_messages", "warning".to_owned()),
         ])
         .options(
@@ -60,11 +71,22 @@ fn millis(time: Duration) -> String {
     time.as_millis().to_string()
 }
 
+/// A process of PostgreSQL that serves one connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Backend {
+    /// Its number, which another gets after it.
+    pub(crate) process: i32,
+    /// When it was started, in microseconds since 1970.
+    pub(crate) started_at: i64,
+}
+
 /// A connection, and what is known about it.
 pub(crate) struct Connection {
     inner: PgConnection,
     /// Whose connection it is: the server process, as its events name it.
     node: Uuid,
+    /// Who is at the other end.
+    backend: Backend,
     /// How long a statement may take, as this side measures it.
     patience: Duration,
     /// A statement was begun and has not ended: it timed out, or was dropped.
@@ -78,6 +100,8 @@ pub(crate) struct Connection {
     left: Vec<Write>,
     /// What is announced once the work is done, in order.
     announced: Vec<LoggedEvent>,
+    /// The events that are there if the work has taken effect.
+    expected: Vec<Uuid>,
 }
 
 impl Connection {
@@ -87,9 +111,20 @@ impl Connection {
         options: &PostgresOptions,
         node: Uuid,
     ) -> Result<Self, sqlx::Error> {
+        let mut inner = address.connect().await?;
+        let backend = sqlx::query(
+            "SELECT pid, (extract(epoch FROM backend_start) * 1000000)::BIGINT
+             FROM pg_stat_activity WHERE pid = pg_backend_pid()",
+        )
+        .fetch_one(&mut inner)
+        .await?;
         Ok(Self {
-            inner: address.connect().await?,
+            inner,
             node,
+            backend: Backend {
+                process: backend.try_get(0)?,
+                started_at: backend.try_get(1)?,
+            },
             patience: options.statement_timeout + GRACE,
             is_busy: false,
             is_in_transaction: false,
@@ -97,6 +132,7 @@ impl Connection {
             may_have_committed: false,
             left: Vec::new(),
             announced: Vec::new(),
+            expected: Vec::new(),
         })
     }
 
@@ -121,6 +157,7 @@ impl Connection {
         self.may_have_committed = false;
         self.left.clear();
         self.announced.clear();
+        self.expected.clear();
     }
 
     /// What the last error of this attempt meant.
@@ -139,6 +176,13 @@ impl Connection {
         self.left.push(write);
     }
 
+    /// What was read first does not hold any more, now that it is locked: the transaction is undone
+    /// and decided anew.
+    pub(crate) fn overtaken(&mut self) -> StoreError {
+        self.fault = Some(Fault::Conflict);
+        StoreError::unavailable("others came between again and again")
+    }
+
     /// What was left, in order.
     pub(crate) fn take_left(&mut self) -> Vec<Write> {
         std::mem::take(&mut self.left)
@@ -147,6 +191,19 @@ impl Connection {
     /// Announces events once the work has succeeded and is committed.
     pub(crate) fn announce(&mut self, events: impl IntoIterator<Item = LoggedEvent>) {
         self.announced.extend(events);
+    }
+
+    /// Says which events will be there if the work takes effect, before it can: they are looked
+    /// for when the connection is lost and nobody knows.
+    pub(crate) fn expect(&mut self, events: impl IntoIterator<Item = Uuid>) {
+        self.expected.extend(events);
+    }
+
+    /// Who was at the work, and which events are there if it has taken effect; `None` if it
+    /// certainly has not, or there is none to tell it by.
+    pub(crate) fn take_unknown(&mut self) -> Option<(Backend, Vec<Uuid>)> {
+        let events = std::mem::take(&mut self.expected);
+        (self.may_have_committed && !events.is_empty()).then_some((self.backend, events))
     }
 
     /// What is to be announced, in order.

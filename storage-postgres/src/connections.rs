@@ -15,8 +15,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::connection::Connection;
-use crate::failure::{may_pass, store_error};
+use crate::connection::{Connection, Work};
+use crate::failure::{Fault, may_pass, store_error};
 use crate::options::PostgresOptions;
 
 /// Between two attempts to connect: from the first to the last.
@@ -58,6 +58,25 @@ impl Connections {
             idle: Mutex::new(Vec::with_capacity(places)),
             generation: AtomicU64::new(0),
         }
+    }
+
+    /// Other connections of the same server process to the same database.
+    pub(crate) fn more(&self, count: u32) -> Self {
+        let options = PostgresOptions {
+            connections: count,
+            ..self.options.clone()
+        };
+        Self::new(self.address.clone(), options, self.node)
+    }
+
+    /// How connections are made.
+    pub(crate) fn address(&self) -> &PgConnectOptions {
+        &self.address
+    }
+
+    /// The server process, as its events name it.
+    pub(crate) fn node(&self) -> Uuid {
+        self.node
     }
 
     /// Waits for the right to use a connection.
@@ -134,6 +153,31 @@ impl Connections {
         let next = lease.generation + 1;
         self.generation.fetch_max(next, Ordering::AcqRel);
         drop(lease);
+    }
+
+    /// Short work that changes nothing the second time. It is begun anew if its connection turns
+    /// out to have been lost.
+    pub(crate) async fn once<I, T>(
+        &self,
+        input: I,
+        work: for<'c> fn(&'c mut Connection, &'c I) -> Work<'c, T>,
+    ) -> StoreResult<T> {
+        let place = self.place().await?;
+        let mut may_be_stale = true;
+        loop {
+            let mut lease = self.lease(&place).await?;
+            lease.connection.begin_attempt();
+            let result = work(&mut lease.connection, &input).await;
+            if lease.connection.fault() != Some(Fault::Lost) {
+                self.give_back(lease);
+                return result;
+            }
+            self.distrust(lease);
+            if result.is_ok() || !may_be_stale {
+                return result;
+            }
+            may_be_stale = false;
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Lease>> {

@@ -26,6 +26,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0001_foundation.sql"),
     },
     Migration {
+        version: 2,
+        name: "scheduling",
+        sql: include_str!("../migrations/0002_scheduling.sql"),
+    },
+    Migration {
         version: 3,
         name: "messaging",
         sql: include_str!("../migrations/0003_messaging.sql"),

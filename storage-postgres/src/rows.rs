@@ -441,21 +441,30 @@ fn sealed_data(
     })
 }
 
-pub(crate) const AUDIT_ROW: &str = "number, hash, id, at, actor_kind, actor_id, session, \
-     action, resource, subject, data";
+/// An audit row without its place in the trail.
+pub(crate) const AUDIT_OPEN_ROW: &str =
+    "id, at, actor_kind, actor_id, session, action, resource, subject, data";
+
+pub(crate) fn audit_open_row(columns: &mut Columns<'_>) -> StoreResult<AuditRow> {
+    Ok(AuditRow {
+        id: columns.uuid()?,
+        at: instant(columns)?,
+        actor: actor(columns)?,
+        session: columns.maybe(|id: uuid::Uuid| id.into())?,
+        action: columns.next()?,
+        subject: subject(columns)?,
+        data: sealed_data(columns)?,
+    })
+}
+
+/// The number and the hash, then the columns of [`AUDIT_OPEN_ROW`].
+pub(crate) const AUDIT_ROW: &str =
+    "number, hash, id, at, actor_kind, actor_id, session, action, resource, subject, data";
 
 pub(crate) fn audit_row(columns: &mut Columns<'_>) -> StoreResult<SealedAuditRow> {
     Ok(SealedAuditRow {
         head: audit_head(columns)?,
-        row: AuditRow {
-            id: columns.uuid()?,
-            at: instant(columns)?,
-            actor: actor(columns)?,
-            session: columns.maybe(|id: uuid::Uuid| id.into())?,
-            action: columns.next()?,
-            subject: subject(columns)?,
-            data: sealed_data(columns)?,
-        },
+        row: audit_open_row(columns)?,
     })
 }
 

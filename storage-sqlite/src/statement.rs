@@ -9,12 +9,12 @@ use uuid::Uuid;
 use crate::failure::During;
 
 #[cfg(test)]
-pub(crate) use recorder::recorded;
+pub(crate) use recorder::{Watch, recorded};
 
 /// A statement, prepared once a connection.
 fn prepare<'c>(connection: &'c Connection, sql: &str) -> rusqlite::Result<CachedStatement<'c>> {
     #[cfg(test)]
-    recorder::note(sql);
+    recorder::note(connection, sql);
     connection.prepare_cached(sql)
 }
 
@@ -233,28 +233,61 @@ pub(crate) fn maybe_text(text: Option<impl Into<String>>) -> Value {
     text.map_or(Value::Null, |text| Value::Text(text.into()))
 }
 
-/// Remembers every statement, so that a test can ask for its plan.
+/// Remembers every statement, so that a test can ask for its plan, and counts those of a watched
+/// database.
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod recorder {
-    use std::collections::BTreeSet;
-    use std::sync::Mutex;
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::path::Path;
+    use std::sync::{Mutex, MutexGuard, PoisonError};
+
+    use rusqlite::Connection;
 
     static STATEMENTS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    static WATCHED: Mutex<BTreeMap<String, Vec<String>>> = Mutex::new(BTreeMap::new());
 
-    pub(super) fn note(sql: &str) {
-        let mut statements = STATEMENTS
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+    fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+        mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn note(connection: &Connection, sql: &str) {
+        let mut statements = lock(&STATEMENTS);
         if !statements.contains(sql) {
             statements.insert(sql.to_owned());
+        }
+        let mut watched = lock(&WATCHED);
+        if let Some(runs) = connection.path().and_then(|path| watched.get_mut(path)) {
+            runs.push(sql.to_owned());
         }
     }
 
     /// Every statement that was run so far.
     pub(crate) fn recorded() -> BTreeSet<String> {
-        STATEMENTS
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone()
+        lock(&STATEMENTS).clone()
+    }
+
+    /// Keeps each run of a statement on one database.
+    pub(crate) struct Watch(String);
+
+    impl Watch {
+        /// Watches the database at a path that has no links in it.
+        pub(crate) fn over(path: &Path) -> Self {
+            let path = path.to_str().unwrap().to_owned();
+            lock(&WATCHED).insert(path.clone(), Vec::new());
+            Self(path)
+        }
+
+        /// What was run since the last time, in order.
+        pub(crate) fn take(&self) -> Vec<String> {
+            let mut watched = lock(&WATCHED);
+            watched.get_mut(&self.0).map(std::mem::take).unwrap()
+        }
+    }
+
+    impl Drop for Watch {
+        fn drop(&mut self) {
+            lock(&WATCHED).remove(&self.0);
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! suite.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod costs;
 mod durability;
 mod jobs;
 mod messages;

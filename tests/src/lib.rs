@@ -48,6 +48,7 @@ mod runner;
 pub mod server;
 mod stores;
 pub mod suite;
+pub mod traffic;
 
 pub use runner::{in_runtime, together, trials};
 pub use stores::{Fixture, MemoryUnderTest, SqliteUnderTest, StoreUnderTest};

@@ -52,7 +52,15 @@ fn unique() -> i64 {
 impl Practice {
     /// A practice of this test's own.
     pub async fn open(options: &[&str], environment: &[(&str, &str)]) -> Arc<Self> {
-        let folder = ServerFolder::new();
+        Self::open_in(ServerFolder::new(), options, environment).await
+    }
+
+    /// A practice in this folder, whose database is empty.
+    pub async fn open_in(
+        folder: ServerFolder,
+        options: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Arc<Self> {
         folder.create_administrator();
         let server = folder.start(options, environment);
         let client = Client::new(&server.base);
@@ -61,6 +69,18 @@ impl Practice {
             folder,
             server,
             admin_token,
+            crowd: OnceCell::new(),
+        })
+    }
+
+    /// The same practice at another server, which shares the database.
+    #[must_use]
+    pub fn beside(&self, folder: ServerFolder, options: &[&str]) -> Arc<Self> {
+        let server = folder.start(options, &[]);
+        Arc::new(Self {
+            folder,
+            server,
+            admin_token: self.admin_token.clone(),
             crowd: OnceCell::new(),
         })
     }

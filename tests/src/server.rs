@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -50,9 +50,39 @@ pub const ADMIN_EMAIL: &str = "admin@practice.example";
 /// The password of [`ADMIN_EMAIL`].
 pub const ADMIN_PASSWORD: &str = "correct horse battery";
 
+/// A database that several servers share, and their keys. Clones are the same one.
+#[derive(Clone)]
+pub struct SharedDatabase {
+    /// The URL.
+    pub url: String,
+    keys: Arc<tempfile::TempDir>,
+    _guard: Arc<dyn std::any::Any + Send + Sync>,
+}
+
+impl SharedDatabase {
+    /// The database at this URL, and what has to live as long as it is used.
+    ///
+    /// # Panics
+    /// When there is no place for temporary files.
+    pub fn new(url: impl Into<String>, guard: impl std::any::Any + Send + Sync) -> Self {
+        Self {
+            url: url.into(),
+            keys: Arc::new(tempfile::tempdir().expect("a temporary folder")),
+            _guard: Arc::new(guard),
+        }
+    }
+
+    /// The folder of the keys.
+    #[must_use]
+    pub fn keys(&self) -> PathBuf {
+        self.keys.path().join("keys")
+    }
+}
+
 /// A data folder and a log, which outlive the servers that use them.
 pub struct ServerFolder {
     folder: tempfile::TempDir,
+    shared: Option<SharedDatabase>,
 }
 
 impl ServerFolder {
@@ -63,7 +93,33 @@ impl ServerFolder {
     #[must_use]
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        Self { folder }
+        Self {
+            folder,
+            shared: None,
+        }
+    }
+
+    /// An empty one of a server that shares its database.
+    ///
+    /// # Panics
+    /// As [`Self::new`].
+    #[must_use]
+    pub fn of(shared: &SharedDatabase) -> Self {
+        Self {
+            shared: Some(shared.clone()),
+            ..Self::new()
+        }
+    }
+
+    /// A command on this folder.
+    fn command(&self) -> Command {
+        let mut command = command();
+        command.env("TELEMED_DATA_DIR", self.data());
+        if let Some(shared) = &self.shared {
+            command.env("TELEMED_DATABASE", &shared.url);
+            command.env("TELEMED_KEY_DIR", shared.keys());
+        }
+        command
     }
 
     /// Where the database and the keys are.
@@ -97,10 +153,9 @@ impl ServerFolder {
     /// When it cannot be started.
     #[must_use]
     pub fn run(&self, words: &[&str], input: &str) -> Output {
-        let mut child = command()
+        let mut child = self
+            .command()
             .args(words)
-            .arg("--data-dir")
-            .arg(self.data())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -147,27 +202,37 @@ impl ServerFolder {
     /// When it does not come to listen.
     #[must_use]
     pub fn start(&self, options: &[&str], environment: &[(&str, &str)]) -> Server {
+        self.try_start(options, environment)
+            .unwrap_or_else(|said| panic!("the server did not start: {said}"))
+    }
+
+    /// Starts a server on this folder.
+    ///
+    /// # Errors
+    /// What it said instead of listening, and the log.
+    ///
+    /// # Panics
+    /// When the log cannot be opened.
+    pub fn try_start(
+        &self,
+        options: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Server, String> {
         let log = File::options()
             .create(true)
             .append(true)
             .open(self.log_path())
             .expect("the log opens");
-        let mut command = command();
+        let mut command = self.command();
         command
-            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(self.data())
+            .args(["serve", "--listen", "127.0.0.1:0"])
             .args(options)
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log);
-        Server::spawn(command).unwrap_or_else(|said| {
-            let log = self.log();
-            panic!(
-                "the server did not start: {said}\n{}",
-                String::from_utf8_lossy(&log)
-            )
-        })
+        Server::spawn(command)
+            .map_err(|said| format!("{said}\n{}", String::from_utf8_lossy(&self.log())))
     }
 }
 

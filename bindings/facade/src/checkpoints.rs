@@ -18,6 +18,7 @@ const TAIL: u64 = 64 * 1024;
 /// A line that a crash has torn is passed over. Several processes may add to one file.
 pub struct FileCheckpoints {
     path: PathBuf,
+    name: Option<String>,
     /// The newest checkpoint, and how long the file was when it was found: the engine asks each
     /// second, and reading is only needed when another process has added something.
     known: Mutex<Option<(u64, Option<Checkpoint>)>>,
@@ -29,7 +30,17 @@ impl FileCheckpoints {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
+            name: None,
             known: Mutex::new(None),
+        }
+    }
+
+    /// The checkpoints that one of several servers keeps in this file; the name is its own.
+    #[must_use]
+    pub fn of_server(path: impl Into<PathBuf>, name: impl Into<String>) -> Self {
+        Self {
+            name: Some(name.into()),
+            ..Self::new(path)
         }
     }
 
@@ -102,6 +113,10 @@ impl CheckpointSink for FileCheckpoints {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(error),
         }
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a host decides before it opens an engine.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use telemed_core::Settings;
@@ -28,12 +28,15 @@ use crate::log_notifier::LogNotifier;
 /// ```
 #[non_exhaustive]
 pub struct Config {
-    /// Where the data are: `memory:` keeps them in this process, `sqlite:PATH` in a file.
+    /// Where the data are: `memory:` keeps them in this process, `sqlite:PATH` in a file,
+    /// `postgres://USER:PASSWORD@HOST/DATABASE` in a PostgreSQL that several servers may share.
     pub database: String,
     /// The folder of what is kept beside the database, such as the checkpoints of the audit
-    /// trail. The folder of the database if it is not set.
+    /// trail: one for each server. If it is not set, the folder of a SQLite database, and `data`
+    /// in the working folder beside a PostgreSQL.
     pub data_dir: Option<PathBuf>,
-    /// The folder of the key files. The data folder if it is not set.
+    /// The folder of the key files, the same ones for all servers of a database. The data folder
+    /// if it is not set.
     pub key_dir: Option<PathBuf>,
     /// Whether a database that is not there is made. A command that only looks at one says no.
     pub create: bool,
@@ -85,11 +88,12 @@ impl Config {
         }
     }
 
-    /// The data folder and the key folder of a database at this path.
-    pub(crate) fn folders(&self, database: &Path) -> (PathBuf, PathBuf) {
-        let data = match &self.data_dir {
-            Some(folder) => folder.clone(),
-            None => folder_of(database).to_owned(),
+    /// The data folder and the key folder of a database.
+    pub(crate) fn folders(&self, database: &Database) -> (PathBuf, PathBuf) {
+        let data = match (&self.data_dir, database) {
+            (Some(folder), _) => folder.clone(),
+            (None, Database::Sqlite(path)) => folder_of(path).to_owned(),
+            (None, Database::Memory | Database::Postgres(_)) => "data".into(),
         };
         let keys = self.key_dir.clone().unwrap_or_else(|| data.clone());
         (data, keys)
@@ -108,17 +112,23 @@ impl fmt::Debug for Config {
 }
 
 /// Where the data are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub(crate) enum Database {
     Memory,
     Sqlite(PathBuf),
+    /// A URL, which may hold a password.
+    Postgres(String),
 }
 
 /// Why the text in [`Config::database`] names no database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DatabaseError {
     /// It begins with nothing that is known. It is not repeated: it may hold a password.
-    #[error("the database has to be `sqlite:PATH`, or `memory:` to keep nothing")]
+    #[error(
+        "the database has to be `sqlite:PATH`, `postgres://USER:PASSWORD@HOST/DATABASE`, or \
+         `memory:` to keep nothing"
+    )]
     Unknown,
     /// A SQLite database without a path.
     #[error("`sqlite:` needs a path, such as sqlite:data/telemed.db")]
@@ -127,7 +137,7 @@ pub enum DatabaseError {
     #[error("SQLite's database in memory is not offered: use `memory:`")]
     SqliteMemory,
     /// A database that this build cannot reach.
-    #[error("this build has no {0} store: use `sqlite:PATH`, or `memory:` to keep nothing")]
+    #[error("this build has no {0} store: name another database")]
     NotInThisBuild(&'static str),
 }
 
@@ -136,8 +146,12 @@ impl Database {
         if text == "memory:" {
             return Ok(Self::Memory);
         }
-        if text.starts_with("postgres:") || text.starts_with("postgresql:") {
-            return Err(DatabaseError::NotInThisBuild("PostgreSQL"));
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return if cfg!(feature = "postgres") {
+                Ok(Self::Postgres(text.to_owned()))
+            } else {
+                Err(DatabaseError::NotInThisBuild("PostgreSQL"))
+            };
         }
         let path = text.strip_prefix("sqlite:").ok_or(DatabaseError::Unknown)?;
         // Others write the path behind two slashes; then a third begins an absolute one.
@@ -172,11 +186,17 @@ mod tests {
             ("a.db", Err(DatabaseError::Unknown)),
             ("memory", Err(DatabaseError::Unknown)),
             ("mysql://u:secret@h/d", Err(DatabaseError::Unknown)),
-            (
-                "postgres://u:secret@h/d",
-                Err(DatabaseError::NotInThisBuild("PostgreSQL")),
-            ),
+            ("postgres", Err(DatabaseError::Unknown)),
+            ("postgres:telemed", Err(DatabaseError::Unknown)),
         ] {
+            assert_eq!(Database::parse(text), expected, "{text}");
+        }
+        for text in ["postgres://u:secret@h/d", "postgresql:///d?host=/run"] {
+            let expected = if cfg!(feature = "postgres") {
+                Ok(Database::Postgres(text.to_owned()))
+            } else {
+                Err(DatabaseError::NotInThisBuild("PostgreSQL"))
+            };
             assert_eq!(Database::parse(text), expected, "{text}");
         }
     }
@@ -184,12 +204,16 @@ mod tests {
     #[test]
     fn folders_follow_the_database_unless_they_are_named() {
         let mut config = Config::new("sqlite:a/b.db");
-        let folders = |config: &Config, path: &str| config.folders(Path::new(path));
+        let sqlite = |path: &str| Database::Sqlite(path.into());
+        let folders = |config: &Config, path: &str| config.folders(&sqlite(path));
+        let shared = Database::Postgres("postgres://h/d".to_owned());
+        assert_eq!(config.folders(&shared), ("data".into(), "data".into()));
         assert_eq!(folders(&config, "a/b.db"), ("a".into(), "a".into()));
         assert_eq!(folders(&config, "b.db"), (".".into(), ".".into()));
         config.data_dir = Some("d".into());
         assert_eq!(folders(&config, "a/b.db"), ("d".into(), "d".into()));
         config.key_dir = Some("k".into());
         assert_eq!(folders(&config, "a/b.db"), ("d".into(), "k".into()));
+        assert_eq!(config.folders(&shared), ("d".into(), "k".into()));
     }
 }

@@ -4,8 +4,14 @@
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use telemed_core::env::Entropy;
+use zeroize::Zeroizing;
+
+/// How long an empty file is taken for one that another process is about to fill.
+const BEING_MADE: Duration = Duration::from_secs(1);
+const LOOKS: u32 = 50;
 
 /// Files made with these options can be read and written by their owner only.
 pub(crate) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
@@ -55,7 +61,10 @@ pub(crate) fn make_private_file(
     entropy: &dyn Entropy,
 ) -> io::Result<bool> {
     let draft = draft_beside(path, entropy);
-    let made = write_draft(&draft, content).and_then(|()| publish(&draft, path));
+    let made = write_draft(&draft, content).and_then(|()| {
+        let linked = std::fs::hard_link(&draft, path);
+        publish(&draft, path, linked)
+    });
     // A draft that stays behind would be a second copy of a key.
     let removed = match std::fs::remove_file(&draft) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -67,6 +76,18 @@ pub(crate) fn make_private_file(
     Ok(made)
 }
 
+/// The text of a file that [`make_private_file`] makes, here or in another process.
+pub(crate) fn read_made_file(path: &Path) -> io::Result<Zeroizing<String>> {
+    for _ in 0..LOOKS {
+        let text = Zeroizing::new(std::fs::read_to_string(path)?);
+        if !text.is_empty() {
+            return Ok(text);
+        }
+        std::thread::sleep(BEING_MADE / LOOKS);
+    }
+    Ok(Zeroizing::default())
+}
+
 fn write_draft(draft: &Path, content: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     let mut file = private(options.write(true).create_new(true)).open(draft)?;
@@ -74,15 +95,27 @@ fn write_draft(draft: &Path, content: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Gives the draft its name, unless the name is taken.
-fn publish(draft: &Path, path: &Path) -> io::Result<bool> {
-    match std::fs::hard_link(draft, path) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        // Some file systems have no second names; there a rename has to do.
-        Err(_) if !path.exists() => std::fs::rename(draft, path).map(|()| true),
-        Err(error) => Err(error),
+/// Gives the draft its name, unless the name is taken. A rename would take it from another.
+fn publish(draft: &Path, path: &Path, linked: io::Result<()>) -> io::Result<bool> {
+    match linked {
+        Ok(()) => return Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+        // Some file systems have no second names. There the name is taken first, empty, and only
+        // whoever has taken it puts something in its place.
+        Err(_) => {}
     }
+    let mut options = OpenOptions::new();
+    match private(options.write(true).create_new(true)).open(path) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+        Err(error) => return Err(error),
+    }
+    std::fs::rename(draft, path)
+        .map(|()| true)
+        .inspect_err(|_| {
+            // Nothing was kept under the name yet.
+            let _ = std::fs::remove_file(path);
+        })
 }
 
 fn draft_beside(path: &Path, entropy: &dyn Entropy) -> PathBuf {
@@ -107,5 +140,41 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
         Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
         Some(folder) => folder,
         None => Path::new("/"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn one_of_many_makers_wins_with_and_without_links() {
+        for has_links in [true, false] {
+            let base = tempfile::tempdir().unwrap();
+            let path = base.path().join("file");
+            let made: Vec<bool> = std::thread::scope(|scope| {
+                let makers: Vec<_> = (0..16)
+                    .map(|number| {
+                        let path = &path;
+                        scope.spawn(move || {
+                            let draft = path.with_file_name(format!("draft{number}"));
+                            write_draft(&draft, format!("{number}").as_bytes()).unwrap();
+                            let linked = if has_links {
+                                std::fs::hard_link(&draft, path)
+                            } else {
+                                Err(io::ErrorKind::Unsupported.into())
+                            };
+                            publish(&draft, path, linked).unwrap()
+                        })
+                    })
+                    .collect();
+                makers.into_iter().map(|one| one.join().unwrap()).collect()
+            });
+            let winners: Vec<_> = (0..made.len()).filter(|number| made[*number]).collect();
+            assert_eq!(winners.len(), 1, "{has_links}");
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert_eq!(text, winners[0].to_string(), "{has_links}");
+        }
     }
 }

@@ -17,7 +17,7 @@ use telemed_core::crypto::{TenantKey, TenantKeys};
 use telemed_core::env::Entropy;
 use zeroize::Zeroizing;
 
-use crate::files::{make_private_file, make_private_folder, mode_for_others};
+use crate::files::{make_private_file, make_private_folder, mode_for_others, read_made_file};
 use crate::tokens::{JwtSigner, SigningKey};
 
 const MASTER: &str = "master.key";
@@ -159,7 +159,7 @@ impl KeyFolder {
                 if make_private_file(&path, content.as_bytes(), entropy).map_err(failed)? {
                     tracing::info!(file = %path.display(), "made a key: keep a copy of this file");
                 }
-                // Another process may have made it first: what is there counts.
+                // Another server may have made it first: what is there counts.
                 read_private(&path)?.ok_or_else(|| KeyFileError::Missing(path.clone()))?
             }
         };
@@ -215,8 +215,7 @@ fn read_private(path: &Path) -> Result<Option<Zeroizing<String>>, KeyFileError> 
         }
         Ok(None) => {}
     }
-    let text = std::fs::read_to_string(path).map_err(failed)?;
-    Ok(Some(Zeroizing::new(text)))
+    read_made_file(path).map(Some).map_err(failed)
 }
 
 fn hex(bytes: &[u8; 32]) -> Zeroizing<String> {

@@ -1,11 +1,18 @@
 //! Opens an engine: the store, the keys, and everything that core is given from outside.
 
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use telemed_core::crypto::{FixedKeyProvider, KeyProvider, KeyProviderError};
+use telemed_core::env::Entropy;
 use telemed_core::identity::{PasswordHasher, TokenSigner};
 use telemed_core::journal::{CheckpointSink, EventBus, LocalBus, MemoryCheckpoints};
+use telemed_core::limits::{LocalLimiter, RateLimiter};
 use telemed_core::memory::MemoryStorage;
 use telemed_core::store::{Storage, StoreError};
 use telemed_core::{Engine, EngineParts, KEY_CHECK};
@@ -13,7 +20,7 @@ use telemed_core::{Engine, EngineParts, KEY_CHECK};
 use crate::checkpoints::FileCheckpoints;
 use crate::config::{Config, Database, DatabaseError};
 use crate::entropy::SystemEntropy;
-use crate::files::make_private_folder;
+use crate::files::{make_private_file, make_private_folder, read_made_file};
 use crate::hashing::ArgonHasher;
 use crate::keys::{KeyFileError, KeyFolder, passing_signer, passing_tenant_keys};
 use crate::tokens::KeyCheck;
@@ -36,13 +43,26 @@ pub enum OpenError {
         error: std::io::Error,
     },
     /// The database cannot be opened.
-    #[error("the database {} cannot be opened: {reason}", path.display())]
+    #[error("{database} cannot be opened: {reason}")]
     Unusable {
-        /// The database.
-        path: PathBuf,
+        /// The database: its path; of its address, which may hold a password, nothing is shown.
+        database: String,
         /// What is the matter and what to do.
         reason: String,
     },
+    /// A file of the data folder cannot be read or made.
+    #[error("{} cannot be read or made: {error}; check who owns it and its folder", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// There is something else in the place of the file by which a server of several is known.
+    #[error(
+        "{} is not the name that a server gave itself: remove it, and a new one is made", .0.display()
+    )]
+    ServerName(PathBuf),
     /// The key files cannot be used.
     #[error("{0}")]
     Keys(#[from] KeyFileError),
@@ -73,54 +93,222 @@ pub enum OpenError {
     NoEntropy,
 }
 
+/// An engine that was opened, and what the host keeps of it.
+pub(crate) struct Opened {
+    pub(crate) engine: Engine,
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) limiter: Arc<dyn RateLimiter>,
+}
+
 /// Opens the engine of a configuration.
-pub(crate) async fn open(config: &Config) -> Result<(Engine, Arc<dyn Storage>), OpenError> {
+pub(crate) async fn open(config: &Config) -> Result<Opened, OpenError> {
     if !SystemEntropy.works() {
         return Err(OpenError::NoEntropy);
     }
-    let bus: Arc<dyn EventBus> = Arc::new(LocalBus::default());
-    let base = match Database::parse(&config.database)? {
-        Database::Memory => in_memory(config, &bus)?,
-        Database::Sqlite(path) => on_sqlite(config, &path, &bus).await?,
+    let database = Database::parse(&config.database)?;
+    let (data, key_dir) = config.folders(&database);
+    let (store, outside) = match &database {
+        Database::Memory => (in_memory(), None),
+        Database::Sqlite(path) => {
+            if !config.create && !path.exists() {
+                return Err(OpenError::NoDatabase(path.clone()));
+            }
+            make_folder(&data)?;
+            (
+                on_sqlite(config, path).await?,
+                Some(KeyFolder::new(key_dir)),
+            )
+        }
+        Database::Postgres(url) => {
+            let store = on_postgres(config, url).await?;
+            make_folder(&data)?;
+            (store, Some(KeyFolder::new(key_dir)))
+        }
     };
-    let storage = Arc::clone(&base.storage);
+    let keys = match &outside {
+        None => passing_keys(config),
+        // Keys are made for a new database only: new ones would not open what is in an old one.
+        Some(folder) => {
+            let known = store.storage.installation_value(KEY_CHECK).await?;
+            keys_of(config, folder, known.is_some())?
+        }
+    };
     let parts = EngineParts {
-        storage: base.storage,
-        bus,
+        storage: Arc::clone(&store.storage),
+        bus: store.bus,
         clock: Arc::clone(&config.clock),
         entropy: Arc::clone(&config.entropy),
         hasher: hasher(config),
-        signer: base.signer,
+        signer: keys.signer,
         notifier: Arc::clone(&config.notifier),
-        checkpoints: base.checkpoints,
+        checkpoints: match &config.checkpoints {
+            Some(checkpoints) => Arc::clone(checkpoints),
+            None => checkpoints(config, &database, &data)?,
+        },
         settings: config.settings.clone(),
     };
-    let engine = Engine::open(parts, &*base.keys)
+    let engine = Engine::open(parts, &*keys.tenant)
         .await
         .map_err(|error| match error {
             telemed_core::OpenError::Keys(error) => OpenError::KeyProvider(error),
-            telemed_core::OpenError::KeysDoNotMatch => OpenError::KeysDoNotMatch {
-                keys: base.keys_from,
-            },
+            telemed_core::OpenError::KeysDoNotMatch => {
+                OpenError::KeysDoNotMatch { keys: keys.from }
+            }
             telemed_core::OpenError::Store(error) => OpenError::Store(error),
         })?;
-    if let Some((folder, keys)) = base.signing_keys
-        && !know_signing_keys(&*storage, &keys).await?
+    if let Some((folder, keys)) = keys.signing
+        && !know_signing_keys(&*store.storage, &keys).await?
     {
         return Err(OpenError::SigningKeysDoNotMatch(folder));
     }
-    Ok((engine, storage))
+    Ok(Opened {
+        engine,
+        storage: store.storage,
+        limiter: store.limiter,
+    })
 }
 
 /// What depends on where the data are.
-struct Base {
+struct Store {
     storage: Arc<dyn Storage>,
-    keys: Arc<dyn KeyProvider>,
-    keys_from: String,
+    bus: Arc<dyn EventBus>,
+    limiter: Arc<dyn RateLimiter>,
+}
+
+impl Store {
+    /// A store that no other server reaches.
+    fn alone(storage: Arc<dyn Storage>, bus: Arc<LocalBus>) -> Self {
+        Self {
+            storage,
+            bus,
+            limiter: Arc::new(LocalLimiter::default()),
+        }
+    }
+}
+
+fn in_memory() -> Store {
+    let bus = Arc::new(LocalBus::default());
+    Store::alone(Arc::new(MemoryStorage::new(bus.clone())), bus)
+}
+
+#[cfg(feature = "sqlite")]
+async fn on_sqlite(config: &Config, path: &Path) -> Result<Store, OpenError> {
+    let bus = Arc::new(LocalBus::default());
+    Ok(Store::alone(
+        sqlite::open(config, path, bus.clone()).await?,
+        bus,
+    ))
+}
+
+#[cfg(not(feature = "sqlite"))]
+async fn on_sqlite(_config: &Config, _path: &Path) -> Result<Store, OpenError> {
+    Err(DatabaseError::NotInThisBuild("SQLite").into())
+}
+
+#[cfg(feature = "postgres")]
+use postgres::open as on_postgres;
+
+#[cfg(not(feature = "postgres"))]
+async fn on_postgres(_config: &Config, _url: &str) -> Result<Store, OpenError> {
+    Err(DatabaseError::NotInThisBuild("PostgreSQL").into())
+}
+
+fn make_folder(path: &Path) -> Result<(), OpenError> {
+    make_private_folder(path).map_err(|error| OpenError::Folder {
+        path: path.to_owned(),
+        error,
+    })
+}
+
+/// The keys of an installation.
+struct Keys {
+    tenant: Arc<dyn KeyProvider>,
+    /// Where they came from, as an error says it.
+    from: String,
     signer: Arc<dyn TokenSigner>,
     /// The folder of `signing.key` and what is in it, if the signer is ours.
-    signing_keys: Option<(PathBuf, Vec<KeyCheck>)>,
-    checkpoints: Arc<dyn CheckpointSink>,
+    signing: Option<(PathBuf, Vec<KeyCheck>)>,
+}
+
+/// Nothing is kept, so nothing is written either: keys stay in this process.
+fn passing_keys(config: &Config) -> Keys {
+    let entropy = &*config.entropy;
+    let made = || FixedKeyProvider::of(passing_tenant_keys(entropy));
+    Keys {
+        tenant: config.keys.clone().unwrap_or_else(|| Arc::new(made())),
+        from: "the configuration".to_owned(),
+        signer: match &config.signer {
+            Some(signer) => Arc::clone(signer),
+            None => Arc::new(passing_signer(entropy)),
+        },
+        signing: None,
+    }
+}
+
+fn keys_of(config: &Config, folder: &KeyFolder, is_known: bool) -> Result<Keys, OpenError> {
+    let (tenant, from): (Arc<dyn KeyProvider>, String) = match &config.keys {
+        Some(keys) => (Arc::clone(keys), "the host's key provider".to_owned()),
+        None => {
+            let keys = folder.tenant_keys(is_known, &*config.entropy)?;
+            let from = format!("in {}", folder.path().display());
+            (Arc::new(FixedKeyProvider::of(keys)), from)
+        }
+    };
+    let mut signing = None;
+    let signer: Arc<dyn TokenSigner> = match &config.signer {
+        Some(signer) => Arc::clone(signer),
+        None => {
+            let signer = folder.signer(is_known, &*config.entropy)?;
+            signing = Some((folder.path().to_owned(), signer.checks().to_vec()));
+            Arc::new(signer)
+        }
+    };
+    Ok(Keys {
+        tenant,
+        from,
+        signer,
+        signing,
+    })
+}
+
+const CHECKPOINTS: &str = "audit-checkpoints.log";
+/// The file by which a server of several is known to the database.
+const SERVER_NAME: &str = "server.id";
+
+fn checkpoints(
+    config: &Config,
+    database: &Database,
+    data: &Path,
+) -> Result<Arc<dyn CheckpointSink>, OpenError> {
+    let path = data.join(CHECKPOINTS);
+    Ok(match database {
+        Database::Memory => Arc::new(MemoryCheckpoints::default()),
+        Database::Sqlite(_) => Arc::new(FileCheckpoints::new(path)),
+        Database::Postgres(_) => {
+            let name = server_name(&data.join(SERVER_NAME), &*config.entropy)?;
+            Arc::new(FileCheckpoints::of_server(path, name))
+        }
+    })
+}
+
+/// The name that the servers of a data folder go by, which is made at the first start.
+fn server_name(path: &Path, entropy: &dyn Entropy) -> Result<String, OpenError> {
+    let failed = |error| OpenError::File {
+        path: path.to_owned(),
+        error,
+    };
+    if !path.exists() {
+        let mut random = [0; 16];
+        entropy.fill(&mut random);
+        let text = format!("{:032x}\n", u128::from_be_bytes(random));
+        make_private_file(path, text.as_bytes(), entropy).map_err(failed)?;
+    }
+    let text = read_made_file(path).map_err(failed)?;
+    let name = text.trim();
+    if name.len() != 32 || !name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(OpenError::ServerName(path.to_owned()));
+    }
+    Ok(name.to_owned())
 }
 
 /// The name of the value by which a database knows its first signing key.
@@ -168,134 +356,6 @@ fn hasher(config: &Config) -> Arc<dyn PasswordHasher> {
         Some(hasher) => Arc::clone(hasher),
         None => Arc::new(ArgonHasher::recommended(Arc::clone(&config.entropy))),
     }
-}
-
-/// Nothing is kept, so nothing is written either: keys and checkpoints stay in this process.
-fn in_memory(config: &Config, bus: &Arc<dyn EventBus>) -> Result<Base, OpenError> {
-    let entropy = &*config.entropy;
-    let keys = config
-        .keys
-        .clone()
-        .unwrap_or_else(|| Arc::new(FixedKeyProvider::of(passing_tenant_keys(entropy))));
-    Ok(Base {
-        storage: Arc::new(MemoryStorage::new(Arc::clone(bus))),
-        keys,
-        keys_from: "the configuration".to_owned(),
-        signer: match &config.signer {
-            Some(signer) => Arc::clone(signer),
-            None => Arc::new(passing_signer(entropy)),
-        },
-        signing_keys: None,
-        checkpoints: config
-            .checkpoints
-            .clone()
-            .unwrap_or_else(|| Arc::new(MemoryCheckpoints::default())),
-    })
-}
-
-async fn on_sqlite(
-    config: &Config,
-    path: &Path,
-    bus: &Arc<dyn EventBus>,
-) -> Result<Base, OpenError> {
-    if !config.create && !path.exists() {
-        return Err(OpenError::NoDatabase(path.to_owned()));
-    }
-    let (data_dir, key_dir) = config.folders(path);
-    make_private_folder(&data_dir).map_err(|error| OpenError::Folder {
-        path: data_dir.clone(),
-        error,
-    })?;
-    let storage = open_sqlite(config, path, bus).await?;
-    // Keys are made for a new database only: new ones would not open what is in an old one.
-    let is_known = storage.installation_value(KEY_CHECK).await?.is_some();
-    let folder = KeyFolder::new(key_dir);
-    let (keys, keys_from): (Arc<dyn KeyProvider>, String) = match &config.keys {
-        Some(keys) => (Arc::clone(keys), "the host's key provider".to_owned()),
-        None => {
-            let keys = folder.tenant_keys(is_known, &*config.entropy)?;
-            let from = format!("in {}", folder.path().display());
-            (Arc::new(FixedKeyProvider::of(keys)), from)
-        }
-    };
-    let mut signing_keys = None;
-    let signer: Arc<dyn TokenSigner> = match &config.signer {
-        Some(signer) => Arc::clone(signer),
-        None => {
-            let signer = folder.signer(is_known, &*config.entropy)?;
-            signing_keys = Some((folder.path().to_owned(), signer.checks().to_vec()));
-            Arc::new(signer)
-        }
-    };
-    let checkpoints: Arc<dyn CheckpointSink> = match &config.checkpoints {
-        Some(checkpoints) => Arc::clone(checkpoints),
-        None => Arc::new(FileCheckpoints::new(data_dir.join("audit-checkpoints.log"))),
-    };
-    Ok(Base {
-        storage,
-        keys,
-        keys_from,
-        signer,
-        signing_keys,
-        checkpoints,
-    })
-}
-
-#[cfg(feature = "sqlite")]
-async fn open_sqlite(
-    config: &Config,
-    path: &Path,
-    bus: &Arc<dyn EventBus>,
-) -> Result<Arc<dyn Storage>, OpenError> {
-    use crate::files::make_private_file;
-    use telemed_core::store::StoreErrorKind;
-    use telemed_storage_sqlite::{OpenError as SqliteError, SqliteOptions, SqliteStore};
-
-    let unusable = |reason: String| OpenError::Unusable {
-        path: path.to_owned(),
-        reason,
-    };
-    // SQLite would make the file for everybody to read. An empty file is an empty database, and
-    // its log and its index take over its mode.
-    if !path.exists() {
-        make_private_file(path, &[], &*config.entropy)
-            .map_err(|error| unusable(format!("{error}; check its folder")))?;
-    }
-    let options = SqliteOptions {
-        relaxed_durability: config.relaxed_durability,
-        ..SqliteOptions::default()
-    };
-    let (file, bus) = (path.to_owned(), Arc::clone(bus));
-    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&file, &options, bus)).await;
-    match opened {
-        Ok(Ok(store)) => Ok(Arc::new(store)),
-        Ok(Err(error)) => {
-            let advice = match &error {
-                SqliteError::Newer { .. } => "",
-                SqliteError::Changed { .. } => ": use the program that made it",
-                SqliteError::Foreign => ": name another file",
-                SqliteError::Store(error) => match error.kind {
-                    StoreErrorKind::StorageFull => ": make room on the disk",
-                    StoreErrorKind::Corrupt => ": put it back from your backup",
-                    StoreErrorKind::Unavailable | StoreErrorKind::Internal => {
-                        "; check that the file and its folder can be written, and that no other \
-                         program holds it locked"
-                    }
-                },
-            };
-            Err(unusable(format!("{error}{advice}")))
-        }
-        Err(error) => Err(unusable(format!("its threads do not start: {error}"))),
-    }
-}
-
-#[cfg(not(feature = "sqlite"))]
-async fn open_sqlite(
-    _config: &Config,
-    _path: &Path,
-    _bus: &Arc<dyn EventBus>,
-) -> Result<Arc<dyn Storage>, OpenError> {
-    Err(DatabaseError::NotInThisBuild("SQLite").into())
 }
 
 #[cfg(all(test, feature = "sqlite"))]

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use telemed_core::limits::RateLimiter;
 use telemed_core::store::Storage;
 use telemed_core::{Engine, Error};
 
 use crate::config::Config;
 use crate::jobs::{Driver, seal_once};
-use crate::open::{OpenError, open};
+use crate::open::{OpenError, Opened, open};
 
 /// An open engine, and what keeps it going: jobs, sealing, purging.
 ///
@@ -16,6 +17,7 @@ use crate::open::{OpenError, open};
 pub struct Telemed {
     engine: Engine,
     storage: Arc<dyn Storage>,
+    limiter: Arc<dyn RateLimiter>,
     driver: Option<Driver>,
 }
 
@@ -25,11 +27,16 @@ impl Telemed {
     /// # Errors
     /// [`OpenError`]: one line for the operator that says what to do.
     pub async fn open(config: Config) -> Result<Self, OpenError> {
-        let (engine, storage) = open(&config).await?;
+        let Opened {
+            engine,
+            storage,
+            limiter,
+        } = open(&config).await?;
         let driver = config.background.then(|| Driver::start(&engine));
         Ok(Self {
             engine,
             storage,
+            limiter,
             driver,
         })
     }
@@ -38,6 +45,13 @@ impl Telemed {
     #[must_use]
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Who counts how often something is done: all servers of a PostgreSQL together, else this
+    /// process.
+    #[must_use]
+    pub fn limiter(&self) -> Arc<dyn RateLimiter> {
+        Arc::clone(&self.limiter)
     }
 
     /// A value that the host has left in the database.
@@ -68,9 +82,9 @@ impl Telemed {
             driver.stop().await;
         }
         let sealed = seal_once(&self.engine).await;
-        let (engine, storage) = (self.engine, self.storage);
+        let (engine, storage, limiter) = (self.engine, self.storage, self.limiter);
         // The last to let go waits for the threads of the store.
-        let _ = tokio::task::spawn_blocking(move || drop((engine, storage))).await;
+        let _ = tokio::task::spawn_blocking(move || drop((engine, storage, limiter))).await;
         sealed
     }
 }

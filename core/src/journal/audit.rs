@@ -243,6 +243,13 @@ pub trait CheckpointSink: Send + Sync {
     fn is_lasting(&self) -> bool {
         true
     }
+
+    /// The name of this place, if each server of a database keeps its checkpoints in a place of
+    /// its own. A place with a name that the database has not heard of is a new one, and empty;
+    /// without a name there is one place.
+    fn name(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// Checkpoints kept in memory.

@@ -21,11 +21,16 @@ use crate::identity::{HmacTokenSigner, Pbkdf2Hasher};
 use crate::journal::JournalStore;
 use crate::memory::MemoryStorage;
 use crate::notifications::MemoryNotifier;
+use crate::store::{Intercepted, Interceptor};
 use crate::time::Timestamp;
 
 /// Checkpoints that claim to outlive the process, as a file does.
 #[derive(Default)]
-struct Lasting(MemoryCheckpoints, std::sync::atomic::AtomicBool);
+struct Lasting(
+    MemoryCheckpoints,
+    std::sync::atomic::AtomicBool,
+    Option<&'static str>,
+);
 
 impl CheckpointSink for Lasting {
     fn keep(&self, checkpoint: &Checkpoint) -> std::io::Result<()> {
@@ -47,9 +52,18 @@ impl CheckpointSink for Lasting {
             self.0.all()
         }
     }
+
+    fn name(&self) -> Option<&str> {
+        self.2
+    }
 }
 
 impl Lasting {
+    fn of_server(name: &'static str) -> Arc<Self> {
+        let (kept, is_emptied) = <(MemoryCheckpoints, std::sync::atomic::AtomicBool)>::default();
+        Arc::new(Self(kept, is_emptied, Some(name)))
+    }
+
     fn empty(&self) {
         self.1.store(true, std::sync::atomic::Ordering::SeqCst);
     }
@@ -74,12 +88,31 @@ impl Desk {
     async fn over(checkpoints: Arc<Lasting>) -> Self {
         let bus = Arc::new(LocalBus::default());
         let storage = Arc::new(MemoryStorage::new(bus.clone()));
+        Self::at(storage.clone(), storage, bus, checkpoints).await
+    }
+
+    /// Another server of the same database; something may stand between the two.
+    async fn beside(
+        &self,
+        storage: Arc<dyn crate::store::Storage>,
+        checkpoints: Arc<Lasting>,
+    ) -> Self {
+        let bus = Arc::new(LocalBus::default());
+        Self::at(self.storage.clone(), storage, bus, checkpoints).await
+    }
+
+    async fn at(
+        rows: Arc<MemoryStorage>,
+        storage: Arc<dyn crate::store::Storage>,
+        bus: Arc<LocalBus>,
+        checkpoints: Arc<Lasting>,
+    ) -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp::from_micros(
             1_900_000_000_000_000,
         )));
         let entropy = Arc::new(SeededEntropy::new(5));
         let parts = EngineParts {
-            storage: storage.clone(),
+            storage,
             bus,
             clock: clock.clone(),
             entropy: entropy.clone(),
@@ -94,7 +127,7 @@ impl Desk {
             .unwrap();
         Self {
             engine,
-            storage,
+            storage: rows,
             checkpoints,
             clock,
         }
@@ -202,4 +235,65 @@ async fn a_line_that_somebody_added_stops_nothing_and_is_told() {
             .any(|checkpoint| checkpoint.head.count == 5)
     );
     assert_eq!(desk.fault().await, Some(AuditFault::Forged(u64::MAX)));
+}
+
+/// A server that does something and seals it before the next calls of a method that another
+/// makes.
+struct Colleague(Desk, std::sync::Mutex<(&'static str, u32)>);
+
+impl Interceptor for &'static Colleague {
+    fn before(&self, method: &'static str) -> crate::store::StoreResult<()> {
+        let mut next = self.1.lock().unwrap();
+        if next.0 == method && next.1 > 0 {
+            next.1 -= 1;
+            let work = std::pin::pin!(self.0.sealed(1));
+            // The store in memory waits for nothing.
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            assert!(work.poll(&mut context).is_ready());
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn servers_seal_and_check_one_trail_side_by_side() {
+    let first = Desk::over(Lasting::of_server("first")).await;
+    first.sealed(3).await;
+    let storage = first.storage.clone();
+    // It lives as long as the test does.
+    let colleague: &'static Colleague = Box::leak(Box::new(Colleague(first, ("", 0).into())));
+    let behind = Arc::new(Intercepted {
+        store: storage,
+        interceptor: colleague,
+    });
+    let second = colleague
+        .0
+        .beside(behind, Lasting::of_server("second"))
+        .await;
+    for method in [
+        "newest_checkpoint",
+        "seal_audit",
+        "unsealed_audit_rows",
+        "sealed_audit_rows",
+        "audit_head",
+        "keep_checkpoint",
+    ] {
+        for calls in 1..4 {
+            colleague.0.act().await;
+            *colleague.1.lock().unwrap() = (method, calls);
+            second.engine.seal_audit().await.unwrap();
+            colleague.0.act().await;
+            *colleague.1.lock().unwrap() = (method, calls);
+            assert_eq!(second.fault().await, None, "{method}, {calls} calls");
+            assert!(
+                colleague.1.lock().unwrap().1 < calls,
+                "{method} is not called"
+            );
+        }
+    }
+    // Each misses its own checkpoints and not those of the other.
+    assert!(!second.checkpoints.all().unwrap().is_empty());
+    colleague.0.checkpoints.empty();
+    assert_eq!(second.fault().await, None);
+    assert_eq!(colleague.0.fault().await, Some(AuditFault::CheckpointsGone));
 }

@@ -8,8 +8,9 @@ use crate::store::Storage;
 /// How many rows one transaction of the sealer takes.
 const BATCH: u32 = 1000;
 
-/// The installation value that says that checkpoints are kept outside the database.
-pub(super) const KEPT_OUTSIDE: &str = "audit_checkpoints_outside";
+/// The installation value that says that checkpoints are kept outside the database; behind it
+/// the name of the place, if it has one.
+const KEPT_OUTSIDE: &str = "audit_checkpoints_outside";
 
 impl Engine {
     /// Seals every committed row of the audit trail, and signs a checkpoint if the trail has
@@ -25,9 +26,11 @@ impl Engine {
     /// [`Code::AuditBroken`] for a trail that is not signed; when the store fails, or the place
     /// outside the database cannot be written.
     pub async fn seal_audit(&self) -> Result<AuditHead, Error> {
-        let head = self.seal_rows().await?;
+        // The checkpoints first: other servers seal and sign too, and the trail that is compared
+        // with a checkpoint must not be older than it.
         let inside = self.inner.storage().newest_checkpoint(None).await?;
         let outside = self.newest_outside()?;
+        let head = self.seal_rows().await?;
         let is_new = |known: &Option<Checkpoint>| {
             known
                 .as_ref()
@@ -95,7 +98,8 @@ impl Engine {
         if outside {
             sink.keep(&checkpoint).map_err(unreachable_outside)?;
             if sink.is_lasting() {
-                store.claim_installation_value(KEPT_OUTSIDE, "yes").await?;
+                let name = self.kept_outside();
+                store.claim_installation_value(&name, "yes").await?;
             }
         }
         if inside {
@@ -142,9 +146,16 @@ impl Engine {
         let kept = self
             .inner
             .storage()
-            .installation_value(KEPT_OUTSIDE)
+            .installation_value(&self.kept_outside())
             .await?;
         Ok(kept.is_some() && self.inner.parts.checkpoints.is_lasting())
+    }
+
+    fn kept_outside(&self) -> String {
+        match self.inner.parts.checkpoints.name() {
+            None => KEPT_OUTSIDE.to_owned(),
+            Some(name) => format!("{KEPT_OUTSIDE}/{name}"),
+        }
     }
 }
 

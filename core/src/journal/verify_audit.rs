@@ -59,8 +59,7 @@ impl Engine {
     /// When the store fails. A trail that is not whole is no error but a report.
     pub async fn verify_audit(&self) -> Result<AuditReport, Error> {
         let checkpoints = self.all_checkpoints().await?;
-        let noted = self.inner.storage().audit_head().await?;
-        let before = self.walk(&checkpoints, noted).await?;
+        let before = self.walk(&checkpoints).await?;
         if before.fault.is_some() {
             // Nothing is sealed on top of a broken trail: it would bury the evidence.
             return Ok(before);
@@ -72,8 +71,8 @@ impl Engine {
                 fault,
             });
         }
-        let head = self.seal_audit().await?;
-        self.walk(&self.all_checkpoints().await?, head).await
+        self.seal_audit().await?;
+        self.walk(&self.all_checkpoints().await?).await
     }
 
     async fn all_checkpoints(&self) -> Result<Checkpoints, Error> {
@@ -103,11 +102,7 @@ impl Engine {
         Ok(checkpoints)
     }
 
-    async fn walk(
-        &self,
-        checkpoints: &Checkpoints,
-        noted: AuditHead,
-    ) -> Result<AuditReport, Error> {
+    async fn walk(&self, checkpoints: &Checkpoints) -> Result<AuditReport, Error> {
         let mut head = AuditHead::EMPTY;
         let report = |head: AuditHead, fault| {
             Ok(AuditReport {
@@ -120,11 +115,18 @@ impl Engine {
                 return report(head, Some(AuditFault::Forged(checkpoint.head.count)));
             }
         }
+        let mut noted = AuditHead::EMPTY;
         loop {
             let Some(rows) = readable(self.rows_after(head.count).await)? else {
                 return report(head, Some(AuditFault::Changed(head.count + 1)));
             };
             if rows.is_empty() {
+                // The store's note is read behind the rows: while it grows, somebody seals.
+                let before =
+                    std::mem::replace(&mut noted, self.inner.storage().audit_head().await?);
+                if noted.count > head.count && noted != before {
+                    continue;
+                }
                 break;
             }
             for row in rows {

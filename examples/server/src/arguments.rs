@@ -58,7 +58,8 @@ pub enum AuditCommand {
 
 #[derive(Clone, Debug, Default, Args)]
 pub struct StorageArguments {
-    /// sqlite:PATH, or memory: to keep nothing [default: telemed.db in the data folder]
+    /// sqlite:PATH, postgres://USER:PASSWORD@HOST/DATABASE for any number of servers, or memory:
+    /// to keep nothing [default: telemed.db in the data folder]
     #[arg(
         long,
         env = "TELEMED_DATABASE",
@@ -66,10 +67,12 @@ pub struct StorageArguments {
         value_name = "URL"
     )]
     pub database: Option<String>,
-    /// The folder of the keys [default: the data folder]
+    /// The folder of the keys; all servers of one database use the same keys [default: the data
+    /// folder]
     #[arg(long, env = "TELEMED_KEY_DIR", value_name = "DIR")]
     pub key_dir: Option<PathBuf>,
-    /// The folder of the data [default: data]
+    /// The folder of the data: the database, unless it is elsewhere, and this server's
+    /// checkpoints of the audit trail [default: data]
     #[arg(long, env = "TELEMED_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// A TOML file of settings

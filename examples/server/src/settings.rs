@@ -141,7 +141,8 @@ impl StorageSettings {
         let mut config = self.config();
         if config.database == "memory:" {
             return Err(Failure::usage(
-                "memory: keeps nothing for this command to work on: name a sqlite: database",
+                "memory: keeps nothing for this command to work on: name a sqlite: or postgres: \
+                 database",
             ));
         }
         config.background = false;

@@ -145,6 +145,11 @@ impl Entries {
         &self.text
     }
 
+    /// The events' ids, for [`Connection::expect`].
+    pub(crate) fn ids(&self) -> impl Iterator<Item = Uuid> {
+        self.events.iter().map(|(_, event)| event.id.get())
+    }
+
     /// The events as they were logged, given what the function was given and returned.
     pub(crate) fn logged(
         self,
@@ -338,6 +343,7 @@ pub(crate) async fn apply_left(connection: &mut Connection) -> StoreResult<()> {
         return Ok(());
     }
     let entries = Entries::of(&writes)?;
+    connection.expect(entries.ids());
     let node = connection.node();
     let first = single(
         connection,

@@ -104,6 +104,20 @@ const INDEXES: &[(&str, &str)] = &[
     ),
 ];
 
+/// How SQLite would run a statement.
+pub(super) fn plan(connection: &rusqlite::Connection, sql: &str) -> Vec<String> {
+    let mut explain = connection
+        .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
+        .unwrap();
+    let count = explain.parameter_count();
+    let nothing = rusqlite::params_from_iter((0..count).map(|_| rusqlite::types::Null));
+    explain
+        .query_map(nothing, |row| row.get(3))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap()
+}
+
 /// Calls every operation of the store.
 async fn exercise(store: &SqliteStore) {
     identity(store).await;
@@ -586,16 +600,7 @@ async fn no_statement_scans_a_table_or_sorts_one() {
         if MAY_SCAN.iter().any(|known| sql.starts_with(known)) {
             continue;
         }
-        let mut explain = connection
-            .prepare(&format!("EXPLAIN QUERY PLAN {sql}"))
-            .unwrap();
-        let count = explain.parameter_count();
-        let nothing = rusqlite::params_from_iter((0..count).map(|_| rusqlite::types::Null));
-        let plan: Vec<String> = explain
-            .query_map(nothing, |row| row.get(3))
-            .unwrap()
-            .collect::<Result<_, _>>()
-            .unwrap();
+        let plan = plan(&connection, &sql);
         // A list of everything walks the table in its own order, and its total is a count over
         // an index.
         let everything =

@@ -212,8 +212,11 @@ async fn what_cannot_be_opened_says_what_to_do() {
     assert!(matches!(refused(absent).await, OpenError::NoDatabase(_)));
     assert!(!base.path().join("absent").exists());
 
-    let postgres = refused(Config::new("postgres://u:secret@h/d")).await;
-    assert!(postgres.to_string().contains("PostgreSQL"), "{postgres}");
+    let mut unreachable = Config::new("postgres://u:secret@127.0.0.1:1/d");
+    unreachable.data_dir = Some(base.path().join("absent"));
+    let error = refused(unreachable).await;
+    assert!(error.to_string().contains("PostgreSQL"), "{error}");
+    assert!(!base.path().join("absent").exists());
     assert!(matches!(
         refused(Config::new("nonsense:secret")).await,
         OpenError::Database(DatabaseError::Unknown)

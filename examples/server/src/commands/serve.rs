@@ -113,7 +113,10 @@ async fn start(settings: &ServeSettings) -> Result<Started, Failure> {
             cross_site: settings.cross_site_cookie,
             ..CookieConfig::default()
         },
-        limits: LimitConfig::local(settings.limits.clone()),
+        limits: LimitConfig {
+            limits: settings.limits.clone(),
+            limiter: telemed.limiter(),
+        },
         ..RouterConfig::default()
     };
     Ok(Started {

@@ -1,0 +1,110 @@
+//! The bus between servers on one database.
+//!
+//! What a server commits is told to its own subscribers at once. Other servers are woken by a
+//! notification after the commit, outside the transaction (inside, commits would queue for one
+//! lock), and read the log from where they were; they look every second in any case, so nothing is
+//! missed when a server dies between the two. Frames are kept nowhere: they travel in the
+//! notification, or beside it when they are long.
+
+mod frames;
+mod listener;
+mod outbox;
+mod tail;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use telemed_core::journal::{EventBus, Frame, LocalBus, LoggedEvent, Subscription};
+use telemed_core::store::StoreResult;
+use tokio::task::JoinHandle;
+
+use crate::connections::Connections;
+use crate::journal::horizon;
+use crate::statement::{only, single};
+use outbox::Outbox;
+use tail::Tail;
+
+/// How many items are kept for slow subscribers.
+const KEPT: usize = 4096;
+
+/// Carries events and frames between the servers that share a PostgreSQL database.
+///
+/// Every event reaches the subscribers of every server at least once, and those of the server that
+/// wrote it at once.
+pub struct PostgresBus {
+    shared: Arc<Shared>,
+    tasks: [JoinHandle<()>; 2],
+}
+
+/// What the bus and its tasks share.
+struct Shared {
+    local: LocalBus,
+    outbox: Outbox,
+    /// A single one, for what is short; whoever listens has another.
+    connections: Connections,
+    /// Of this schema: another installation in the same database does not hear it.
+    channel: String,
+}
+
+impl PostgresBus {
+    /// Begins to listen. The schema is there already.
+    pub(crate) async fn start(store: &Connections) -> StoreResult<Self> {
+        let connections = store.more(1);
+        let (channel, horizon) = connections
+            .once((), |connection, ()| {
+                Box::pin(async move {
+                    let channel: String = single(
+                        connection,
+                        "naming the channel",
+                        "SELECT 'telemed_' || md5(current_schema())",
+                        (),
+                        only,
+                    )
+                    .await?;
+                    Ok((channel, horizon(connection).await?))
+                })
+            })
+            .await?;
+        let shared = Arc::new(Shared {
+            local: LocalBus::new(KEPT),
+            outbox: Outbox::default(),
+            connections,
+            channel,
+        });
+        let tail = Tail::new(Arc::clone(&shared), horizon - 1);
+        let tasks = [
+            tokio::spawn(outbox::send_on(Arc::clone(&shared))),
+            tokio::spawn(listener::listen(Arc::clone(&shared), tail)),
+        ];
+        Ok(Self { shared, tasks })
+    }
+}
+
+impl Drop for PostgresBus {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+#[async_trait]
+impl EventBus for PostgresBus {
+    fn publish(&self, events: &[LoggedEvent]) {
+        if !events.is_empty() {
+            self.shared.local.publish(events);
+            self.shared.outbox.events();
+        }
+    }
+
+    fn pass(&self, frame: Frame) {
+        if let Some(letter) = frames::letter(&frame) {
+            self.shared.outbox.frame(letter);
+        }
+        self.shared.local.pass(frame);
+    }
+
+    async fn subscribe(&self) -> Subscription {
+        self.shared.local.subscribe().await
+    }
+}

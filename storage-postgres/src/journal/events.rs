@@ -1,0 +1,108 @@
+//! The log of events and its cursors.
+
+use std::time::Duration;
+
+use telemed_core::journal::{Audience, LoggedEvent};
+use telemed_core::store::StoreResult;
+use tokio::time::Instant;
+
+use crate::PostgresStore;
+use crate::connection::Connection;
+use crate::rows;
+use crate::statement::{all, change, only, single};
+
+/// How long a reader waits for transactions that began before what it is to read. Longer ones
+/// are not waited for: what lies above them comes with a later call.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Between two looks: from the first to the last.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(50));
+
+/// Events of the audiences after a cursor, oldest first.
+///
+/// A reader stops at the oldest transaction that still runs: it may log events below those that
+/// are there already, and who has read those would never see it. What was committed before this
+/// call is waited for.
+pub(super) async fn after(
+    store: &PostgresStore,
+    audiences: &[Audience],
+    seq: u64,
+    limit: u32,
+) -> StoreResult<Vec<LoggedEvent>> {
+    let feeds: Vec<String> = audiences.iter().map(|one| one.as_row()).collect();
+    let after = i64::try_from(seq).unwrap_or(i64::MAX);
+    let deadline = Instant::now() + PATIENCE;
+    let mut pause = PAUSES.0;
+    loop {
+        let question = (feeds.clone(), after, limit);
+        let found = store
+            .read(question, |connection, (feeds, after, limit)| {
+                Box::pin(look(connection, feeds, *after, *limit))
+            })
+            .await?;
+        let is_over = Instant::now() >= deadline;
+        if is_over || found.iter().all(|(_, is_settled)| *is_settled) {
+            let settled = found.into_iter().take_while(|(_, is_settled)| *is_settled);
+            return Ok(settled.map(|(event, _)| event).collect());
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSES.1);
+    }
+}
+
+/// What is there, each event with whether nothing can appear below it any more.
+async fn look(
+    connection: &mut Connection,
+    feeds: &[String],
+    after: i64,
+    limit: u32,
+) -> StoreResult<Vec<(LoggedEvent, bool)>> {
+    // A feed is read from its own index; an event of several audiences is one row.
+    let sql = format!(
+        "WITH horizon AS MATERIALIZED (SELECT event_horizon() AS seq),
+              found AS (SELECT DISTINCT seq FROM event_feeds
+                        WHERE audience = ANY($1) AND seq > $2 ORDER BY seq LIMIT $3)
+         SELECT {}, events.seq < horizon.seq FROM found
+         JOIN events ON events.seq = found.seq CROSS JOIN horizon ORDER BY events.seq",
+        rows::EVENT
+    );
+    all(
+        connection,
+        "reading events",
+        &sql,
+        (feeds, after, i64::from(limit)),
+        |columns| Ok((rows::event(columns)?, columns.next()?)),
+    )
+    .await
+}
+
+/// Below which cursor nothing new can appear.
+pub(crate) async fn horizon(connection: &mut Connection) -> StoreResult<i64> {
+    single(
+        connection,
+        "looking for the end of the log",
+        "SELECT event_horizon()",
+        (),
+        only,
+    )
+    .await
+}
+
+/// Lifts the base of the cursors above what the log holds, when the database was moved to a
+/// cluster that has counted fewer transactions than the one it comes from.
+pub(crate) async fn raise_base(connection: &mut Connection) -> StoreResult<()> {
+    change(
+        connection,
+        "looking for the end of the log",
+        "UPDATE event_log SET base = base + newest.seq - event_horizon() + (1 << 14)
+         FROM (SELECT max(seq) AS seq FROM (
+                   SELECT max(seq) AS seq FROM events
+                   UNION ALL SELECT max(seq) FROM audit_open
+                   UNION ALL SELECT purged FROM event_log
+               ) AS cursors) AS newest
+         WHERE newest.seq >= base + (pg_snapshot_xmax(pg_current_snapshot())::TEXT::BIGINT << 14)",
+        (),
+    )
+    .await
+    .map(drop)
+}
