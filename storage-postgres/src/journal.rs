@@ -14,8 +14,8 @@ pub(crate) use unknown::{Unknown, committed};
 use async_trait::async_trait;
 use telemed_core::id::JobId;
 use telemed_core::journal::{
-    Audience, ClaimedJob, IdempotencyKey, JobEnd, JournalStore, KeyRecord, LoggedEvent, Retention,
-    Write,
+    Audience, ClaimedJob, EventSpan, IdempotencyKey, JobEnd, JournalStore, KeyRecord, LoggedEvent,
+    Retention, Write,
 };
 use telemed_core::store::StoreResult;
 use telemed_core::time::Timestamp;
@@ -84,6 +84,11 @@ impl JournalStore for PostgresStore {
         limit: u32,
     ) -> StoreResult<Vec<LoggedEvent>> {
         events::after(self, audiences, seq, limit).await
+    }
+
+    async fn event_span(&self) -> StoreResult<EventSpan> {
+        self.read((), |connection, ()| Box::pin(events::span(connection)))
+            .await
     }
 
     async fn claim_jobs(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use telemed_core::journal::{Audience, LoggedEvent};
+use telemed_core::journal::{Audience, EventSpan, LoggedEvent};
 use telemed_core::store::StoreResult;
 use tokio::time::Instant;
 
@@ -72,6 +72,27 @@ async fn look(
         &sql,
         (feeds, after, i64::from(limit)),
         |columns| Ok((rows::event(columns)?, columns.next()?)),
+    )
+    .await
+}
+
+/// From where to where the log reaches for those who read it: not up to what lies above a
+/// transaction that still runs. The newest event may have been dropped; its cursor is not given
+/// again.
+pub(super) async fn span(connection: &mut Connection) -> StoreResult<EventSpan> {
+    single(
+        connection,
+        "reading how far the log of events reaches",
+        "SELECT purged, greatest(purged, (SELECT seq FROM events WHERE seq < event_horizon()
+                                          ORDER BY seq DESC LIMIT 1))
+         FROM event_log",
+        (),
+        |columns| {
+            Ok(EventSpan {
+                dropped_up_to: rows::number(columns)?,
+                newest: rows::number(columns)?,
+            })
+        },
     )
     .await
 }

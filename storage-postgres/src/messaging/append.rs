@@ -37,6 +37,7 @@ pub(super) async fn append(
     new: &AppendMessage,
 ) -> StoreResult<Written<AppendMessageOutcome>> {
     let entries = Entries::of(std::slice::from_ref(write))?;
+    connection.expect(entries.ids());
     let outcome = match call(connection, write, new, &entries).await? {
         Answer::KeyUsed(record) => {
             let claim = there(write.idempotency.as_ref())?;
