@@ -42,7 +42,7 @@ fn sqlite_does_what_memory_does() {
 fn the_steps_see_every_outcome() {
     let mut runner = TestRunner::deterministic();
     let mut seen = BTreeSet::new();
-    for _ in 0..200 {
+    for _ in 0..300 {
         let steps = steps(200).new_tree(&mut runner).unwrap().current();
         let steps = [prelude(), steps].concat();
         seen.extend(in_runtime(async {

@@ -122,9 +122,9 @@ fn add_participants<'a>(
     let ids = conversations.iter().map(|one| one.id.get().simple());
     let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
     let sql = format!(
-        "SELECT {} FROM json_each(?1) AS wanted
+        "SELECT {} FROM json_each(?1)
          CROSS JOIN conversation_participants AS place
-             ON place.conversation_id = unhex(wanted.value)
+             ON place.conversation_id = unhex(json_each.value)
          {}",
         rows::PARTICIPANT,
         rows::PARTICIPANT_JOINS

@@ -133,7 +133,7 @@ async fn failed_logins_stay_in_their_piles() {
 async fn it_is_known_how_far_an_old_log_was_dropped() {
     // Which events were kept, of five, and how far it was dropped.
     for (kept, newest, dropped_up_to) in [
-        (&[][..], 0, 0),
+        (&[][..], 0_i64, 0),
         (&[1, 2, 3], 3, 0),
         (&[2, 3], 3, 1),
         (&[1, 2, 5], 5, 4),

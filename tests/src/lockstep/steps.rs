@@ -52,7 +52,7 @@ pub fn prelude() -> Vec<Step> {
         user(Role::Patient),
         user(Role::Patient),
         user(Role::Doctor),
-        doctor(1, 1, 3),
+        doctor(1, 1, 2),
         doctor(2, 2, 100),
         slot(1, 1, 0, 300, 2),
         slot(2, 2, 1, 315, 1),
@@ -122,7 +122,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         8 => directory(),
         22 => scheduling(),
         14 => availability(),
-        14 => messaging(),
+        9 => messaging(),
         7 => journal(),
         6 => lists(),
     ]
