@@ -12,19 +12,19 @@ use telemed_tests::client::{Answer, Client, Request, assert_utc};
 use telemed_tests::practice::{Person, Visit};
 
 /// A request for a path under `/api`.
-fn api(client: &Client, method: Method, path: &str) -> Request {
+pub(super) fn api(client: &Client, method: Method, path: &str) -> Request {
     client.request(method, &format!("//api{path}"))
 }
 
-async fn get(client: &Client, path: &str) -> Answer {
+pub(super) async fn get(client: &Client, path: &str) -> Answer {
     api(client, Method::GET, path).send().await
 }
 
-async fn post(client: &Client, path: &str, body: &Value) -> Answer {
+pub(super) async fn post(client: &Client, path: &str, body: &Value) -> Answer {
     api(client, Method::POST, path).json(body).send().await
 }
 
-async fn put(client: &Client, path: &str, body: &Value) -> Answer {
+pub(super) async fn put(client: &Client, path: &str, body: &Value) -> Answer {
     api(client, Method::PUT, path).json(body).send().await
 }
 
@@ -52,7 +52,7 @@ fn assert_envelope(answer: &Answer, needed: &[&str], optional: &[&str]) -> Value
 
 /// The data of a success.
 #[track_caller]
-fn ok(answer: &Answer, status: u16) -> Value {
+pub(super) fn ok(answer: &Answer, status: u16) -> Value {
     assert_eq!(answer.status, status, "{}", answer.text());
     let needed = [
         "success",
@@ -69,7 +69,7 @@ fn ok(answer: &Answer, status: u16) -> Value {
 
 /// The body of a refusal.
 #[track_caller]
-fn refused(answer: &Answer, status: u16, code: &str) -> Value {
+pub(super) fn refused(answer: &Answer, status: u16, code: &str) -> Value {
     let body = answer.json();
     let told = (answer.status, body["error_code"].as_str());
     assert_eq!(told, (status, Some(code)), "{body}");
@@ -90,7 +90,7 @@ fn refused(answer: &Answer, status: u16, code: &str) -> Value {
 
 /// A validation error that names this field, in both places.
 #[track_caller]
-fn names(answer: &Answer, field: &str) -> Value {
+pub(super) fn names(answer: &Answer, field: &str) -> Value {
     let body = refused(answer, 400, "VALIDATION_ERROR");
     assert_eq!(body["field"], field, "{body}");
     assert_eq!(body["details"]["field"], field, "{body}");
