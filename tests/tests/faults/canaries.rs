@@ -5,7 +5,7 @@ use std::path::Path;
 
 use reqwest::Method;
 use serde_json::json;
-use telemed_tests::client::id_of;
+use telemed_tests::client::{Client, id_of};
 use telemed_tests::practice::{Practice, Visit, log_in, token_of};
 
 const ADDRESS: &str = "canaryaddress street 7";
@@ -17,9 +17,12 @@ const REJECTED: &str = "canaryrejected for want of time";
 const PASSWORD: &str = "canarypassword-9000";
 const WRONG_PASSWORD: &str = "canarywrongpassword";
 const CHANGED: &str = "canarychanged allergy";
+const MESSAGE: &str = "canarymessage about the left hand";
+const LINE: &str = "canaryline <b>in</b> a call";
+const UNSENT: &str = "canaryunsent because it is an image";
 const BORN: &str = "1971-03-09";
 /// Sealed at rest, and never logged.
-const SECRETS: [&str; 10] = [
+const SECRETS: [&str; 13] = [
     ADDRESS,
     ALLERGIES,
     CONTACT,
@@ -30,6 +33,9 @@ const SECRETS: [&str; 10] = [
     WRONG_PASSWORD,
     CHANGED,
     BORN,
+    MESSAGE,
+    LINE,
+    UNSENT,
 ];
 
 const NAME: &str = "Canaryname Canarysurname";
@@ -70,6 +76,36 @@ fn assert_sealed(folder: &Path) {
             assert!(!contains(content, word), "{word} is in {name}");
         }
     }
+}
+
+/// Sends messages on both surfaces, and finds and reads them again by what is in them.
+async fn write_messages(patient: &Client, doctor: &Client, doctor_id: i64) {
+    let body = json!({"participant_id": doctor_id});
+    let opened = patient
+        .post("//api/messages/conversations", &body)
+        .await
+        .expect(200);
+    let id = opened["data"]["id"].as_str().unwrap();
+    let body = json!({"conversation_id": id, "message": MESSAGE, "client_msg_id": "once"});
+    for _ in 0..2 {
+        let _ = patient.post("//api/messages", &body).await.expect(200);
+    }
+    let body = json!({"conversation_id": id, "message": UNSENT, "message_type": "image"});
+    let _ = patient.post("//api/messages", &body).await.expect(400);
+    let path = format!("//api/conversations/{id}/send-message");
+    let _ = doctor.post(&path, &json!({"body": LINE})).await.expect(200);
+    for (word, text) in [("canarymessage", MESSAGE), ("canaryli", LINE)] {
+        let path = format!("//api/messages/search?q={word}");
+        let found = doctor.get(&path).await.expect(200);
+        let found = found["data"]["messages"].as_array().unwrap().clone();
+        assert_eq!(found.len(), 1, "{word}");
+        assert_eq!(found[0]["message"], text);
+    }
+    let path = format!("//api/messages/conversations/{id}");
+    let read = doctor.get(&path).await.expect(200);
+    assert_eq!(read["data"]["messages"][0]["message"], MESSAGE);
+    let told = doctor.get("//api/events?after=0").await.expect(200);
+    assert!(told.to_string().contains(MESSAGE), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -133,6 +169,7 @@ async fn nothing_private_is_in_clear_at_rest_or_in_the_log() {
         .post(&path, &json!({"reason": REJECTED}))
         .await;
     assert_eq!(rejected.expect(200)["status"], "rejected");
+    write_messages(&client, &visit.of(&doctor), doctor.id).await;
     // What is refused is not written down either.
     for (method, path, body) in [
         (
