@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod failures {
+    pub mod messaging;
     pub mod operation;
     pub mod scene;
     pub mod sweep;

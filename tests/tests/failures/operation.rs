@@ -108,6 +108,20 @@ operations! {
     UnblockTime: Resumed,
     ReadHours: Read,
     ReadAppointments: Read,
+    OpenConversation: Once,
+    OpenConversationAgain: Read,
+    SendMessage: Once,
+    SendNamedMessage: Once,
+    ReadMessages: Once,
+    MarkMessages: Once,
+    MarkPlace: Once,
+    MarkSender: Once,
+    MarkMessage: Once,
+    ArchiveConversation: Once,
+    SetTyping: Read,
+    SearchMessages: Read,
+    ReadConversations: Read,
+    ReadEvents: Read,
     RunDue: Resumed,
     SealAudit: Resumed,
     VerifyAudit: Resumed,
@@ -150,6 +164,20 @@ impl Operation {
             | Self::UpdatePatient
             | Self::ReadOwnPatient
             | Self::ReadOtherPatient => self.directory(scene, key).await,
+            Self::OpenConversation
+            | Self::OpenConversationAgain
+            | Self::SendMessage
+            | Self::SendNamedMessage
+            | Self::ReadMessages
+            | Self::MarkMessages
+            | Self::MarkPlace
+            | Self::MarkSender
+            | Self::MarkMessage
+            | Self::ArchiveConversation
+            | Self::SetTyping
+            | Self::SearchMessages
+            | Self::ReadConversations
+            | Self::ReadEvents => self.messaging(scene, key).await,
             Self::RunDue => scene.engine.run_due().await.map(drop),
             Self::SealAudit => scene.engine.seal_audit().await.map(drop),
             Self::VerifyAudit => {

@@ -9,7 +9,9 @@ use telemed_core::directory::{
     LicenceNumber, Specialty,
 };
 use telemed_core::env::ManualClock;
-use telemed_core::id::{AppointmentId, BlockId, ClinicId, SessionId, SlotId, UserId};
+use telemed_core::id::{
+    AppointmentId, BlockId, ClinicId, ConversationId, MessageId, SessionId, SlotId, UserId,
+};
 use telemed_core::identity::{
     AccessToken, Address, CreateAdministrator, Email, FullName, LogIn, LoginIdentifier,
     NewPassword, Password, Phone, RefreshToken, Register,
@@ -25,6 +27,7 @@ use telemed_tests::build::{NOW, at, minutes};
 use telemed_tests::dump::{Dump, dump};
 use telemed_tests::{Fixture, StoreUnderTest, engine};
 
+use super::messaging;
 use super::tripwire::Tripwire;
 
 /// Everybody's password.
@@ -70,6 +73,9 @@ pub struct Scene {
     pub pending: AppointmentId,
     pub begun: AppointmentId,
     pub completed: AppointmentId,
+    /// Patient and doctor write to one another; a message of the patient's.
+    pub conversation: ConversationId,
+    pub message: MessageId,
 }
 
 impl Scene {
@@ -184,6 +190,7 @@ impl Scene {
         plain.identity().refresh(&visitor, &used).await.unwrap();
         clock.set(at(100));
         scheduling.complete(&doctor, completed).await.unwrap();
+        let (conversation, message) = messaging::begin(&plain, &patient, &doctor).await;
 
         let tripwire = Tripwire::default();
         let behind = Intercepted {
@@ -211,6 +218,8 @@ impl Scene {
             pending,
             begun,
             completed,
+            conversation,
+            message,
             fixture,
         }
     }

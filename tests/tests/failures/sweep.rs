@@ -7,6 +7,7 @@ use telemed_core::notifications::Delivery;
 use telemed_tests::dump::{Dump, open_jobs};
 use telemed_tests::{StoreUnderTest, engine, invariants};
 
+use super::messaging;
 use super::operation::{Operation, Promise};
 use super::scene::Scene;
 use super::tripwire::Moment;
@@ -88,14 +89,11 @@ pub async fn every_call(store: &impl StoreUnderTest) {
         include_str!("../../../core/src/directory/store.rs"),
         include_str!("../../../core/src/scheduling/store.rs"),
         include_str!("../../../core/src/scheduling/availability_store.rs"),
+        include_str!("../../../core/src/messaging/store.rs"),
         include_str!("../../../core/src/journal/store.rs"),
     ];
-    // The first is called when an engine opens; no operation calls the other two yet.
-    let elsewhere = [
-        "claim_installation_value",
-        "installation_value",
-        "events_after",
-    ];
+    // The first is called when an engine opens; no operation calls the other one yet.
+    let elsewhere = ["claim_installation_value", "installation_value"];
     for line in sources.iter().flat_map(|source| source.lines()) {
         let Some(method) = line.trim_start().strip_prefix("async fn ") else {
             continue;
@@ -189,14 +187,16 @@ async fn effects(scene: &Scene, dump: &Dump) -> Vec<String> {
             one.id, one.patient, one.slot, one.status
         ));
     }
+    lines.extend(messaging::effects(dump));
     for logged in &dump.events {
         let (kind, subject) = (logged.event.kind, logged.event.subject);
-        lines.push(format!("event {kind} {subject:?}"));
+        lines.push(format!("event {kind} {}", messaging::shown(subject)));
     }
     for sealed in &dump.audit {
         lines.push(format!(
-            "audit {} {:?}",
-            sealed.row.action, sealed.row.subject
+            "audit {} {}",
+            sealed.row.action,
+            messaging::shown(sealed.row.subject)
         ));
     }
     // Nor is it one that slots are published again: what matters is the slots.
