@@ -38,5 +38,5 @@ pub(crate) use news::Voice;
 pub(crate) use outbox::{Delivers, End, Order, Outbox, Packet};
 pub(crate) use person::{Person, is_refused};
 pub(crate) use sockets::Sockets;
-pub(crate) use task::{Next, drive, next};
+pub(crate) use task::{Next, drive, end_with, next};
 pub(crate) use upgrade::Upgrade;

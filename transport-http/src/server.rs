@@ -17,8 +17,8 @@ mod tls;
 mod unread;
 
 pub use body::BodyTimeout;
-pub(crate) use lifeline::Lifeline;
 pub use draining::Draining;
+pub(crate) use lifeline::Lifeline;
 pub use options::ServeOptions;
 pub use proxy::Client;
 pub use tls::{TlsError, tls_config};

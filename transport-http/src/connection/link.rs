@@ -111,11 +111,7 @@ impl Link {
     }
 
     /// Ready once nothing is left to be sent.
-    fn poll_send(
-        &mut self,
-        outbox: &Outbox,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<(), Error>> {
+    fn poll_send(&mut self, outbox: &Outbox, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let mut socket = Pin::new(&mut self.socket);
         loop {
             if self.pending.is_none()
@@ -156,11 +152,14 @@ impl Link {
 
     /// Sends what waits and closes, without waiting for long.
     pub(crate) async fn close(mut self, outbox: &Outbox, why: End) {
-        if why == End::Overflow || why == End::Silent {
+        if matches!(why, End::Overflow | End::Silent) {
             return;
         }
         let parting = async {
-            if poll_fn(|context| self.poll_send(outbox, context)).await.is_err() {
+            if poll_fn(|context| self.poll_send(outbox, context))
+                .await
+                .is_err()
+            {
                 return;
             }
             let frame = CloseFrame {
@@ -181,6 +180,7 @@ impl Link {
 fn close_code(why: End) -> CloseCode {
     match why {
         End::Overflow | End::Silent | End::GoingAway => CloseCode::Away,
+        End::Left => CloseCode::Normal,
         End::Unauthorized | End::Unauthenticated => CloseCode::Policy,
         End::Protocol => CloseCode::Protocol,
         End::TooLarge => CloseCode::Size,
@@ -189,7 +189,7 @@ fn close_code(why: End) -> CloseCode {
 
 fn reason(why: End) -> &'static str {
     match why {
-        End::Overflow | End::Silent => "",
+        End::Overflow | End::Silent | End::Left => "",
         End::GoingAway => "the server stops",
         End::Unauthorized => "the credential is not good",
         End::Unauthenticated => "no credential came in time",

@@ -40,7 +40,12 @@ struct Hearing {
 
 impl Member {
     /// A socket that holds back what happens until it is released.
-    pub(crate) fn new(user: UserId, outbox: Arc<Outbox>, voice: Voice, expires_at: Timestamp) -> Self {
+    pub(crate) fn new(
+        user: UserId,
+        outbox: Arc<Outbox>,
+        voice: Voice,
+        expires_at: Timestamp,
+    ) -> Self {
         Self {
             number: 0,
             user,
@@ -75,7 +80,8 @@ impl Member {
     }
 
     pub(crate) fn lasts_until(&self, expires_at: Timestamp) {
-        self.expires_at.store(expires_at.micros(), Ordering::Relaxed);
+        self.expires_at
+            .store(expires_at.micros(), Ordering::Relaxed);
     }
 
     fn hearing(&self) -> MutexGuard<'_, Hearing> {

@@ -64,8 +64,10 @@ pub(crate) enum End {
     Protocol,
     /// It sent more at once than is read.
     TooLarge,
-    /// It answers no longer.
+    /// It answers no longer, or is gone.
     Silent,
+    /// It has said goodbye.
+    Left,
     /// The server stops.
     GoingAway,
 }
@@ -96,12 +98,18 @@ struct Inner {
     packets: VecDeque<Packet>,
     bytes: usize,
     end: Option<End>,
+    /// Whether the task is to be dropped wherever it stands.
+    is_cut: bool,
+    /// Whether nothing comes any more.
+    is_finished: bool,
     recheck: bool,
     reread: Option<u64>,
     /// Who sends the packets: the connection's task, or a poll.
     sender: Option<Waker>,
     /// The connection's task.
     task: Option<Waker>,
+    /// Who waits for the end.
+    watcher: Option<Waker>,
 }
 
 impl Outbox {
@@ -129,21 +137,40 @@ impl Outbox {
         }
         inner.bytes += packet.cost();
         if inner.bytes > self.most {
-            inner.finish(End::Overflow);
-            inner.packets = VecDeque::new();
-            inner.bytes = 0;
+            inner.cut();
             return;
         }
         inner.packets.push_back(packet);
         wake(&mut inner.sender);
     }
 
+    /// Adds a text after the end, and nothing comes after it.
+    pub(crate) fn finish(&self, last_words: &[&'static str]) {
+        let mut inner = self.lock();
+        if !inner.is_finished && !inner.is_cut {
+            for words in last_words {
+                let packet = Packet::from(Utf8Bytes::from_static(words));
+                inner.bytes += packet.cost();
+                inner.packets.push_back(packet);
+            }
+        }
+        inner.is_finished = true;
+        wake(&mut inner.sender);
+        wake(&mut inner.watcher);
+    }
+
     /// Ends the connection, for the first reason that is given.
     pub(crate) fn end(&self, why: End) {
-        self.lock().finish(why);
+        self.lock().end(why);
+    }
+
+    /// Drops the task of the connection wherever it stands.
+    pub(crate) fn cut(&self) {
+        self.lock().cut();
     }
 
     /// Why the connection ends, if it does.
+    #[cfg(test)]
     pub(crate) fn ended(&self) -> Option<End> {
         self.lock().end
     }
@@ -179,10 +206,10 @@ impl Outbox {
         Poll::Pending
     }
 
-    /// Ready once the connection ends for a reason that leaves nothing to be said.
+    /// Ready once the task is to be dropped.
     pub(crate) fn poll_cut(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut inner = self.lock();
-        if inner.end == Some(End::Overflow) {
+        if inner.is_cut {
             return Poll::Ready(());
         }
         remember(&mut inner.task, context);
@@ -236,10 +263,20 @@ impl Outbox {
         texts
     }
 
-    /// Ready while a text waits, or once the connection has ended.
+    /// Ready once nothing comes any more.
+    pub(crate) fn poll_finished(&self, context: &mut Context<'_>) -> Poll<()> {
+        let mut inner = self.lock();
+        if inner.is_finished {
+            return Poll::Ready(());
+        }
+        remember(&mut inner.watcher, context);
+        Poll::Pending
+    }
+
+    /// Ready while a text waits, or once nothing comes any more.
     pub(crate) fn poll_waiting(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut inner = self.lock();
-        if !inner.packets.is_empty() || inner.end.is_some() {
+        if !inner.packets.is_empty() || inner.is_finished {
             return Poll::Ready(());
         }
         remember(&mut inner.sender, context);
@@ -253,10 +290,19 @@ impl Outbox {
 }
 
 impl Inner {
-    fn finish(&mut self, why: End) {
+    fn end(&mut self, why: End) {
         self.end.get_or_insert(why);
-        wake(&mut self.sender);
         wake(&mut self.task);
+    }
+
+    fn cut(&mut self) {
+        self.end(End::Overflow);
+        self.is_cut = true;
+        self.is_finished = true;
+        self.packets = VecDeque::new();
+        self.bytes = 0;
+        wake(&mut self.sender);
+        wake(&mut self.watcher);
     }
 }
 

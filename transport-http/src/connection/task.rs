@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::link::{Heard, Link};
 use super::outbox::{End, Order, Outbox};
-use crate::server::Lifeline;
+use crate::server::Draining;
 
 /// What comes next on a socket.
 #[derive(Debug)]
@@ -54,18 +54,11 @@ pub(crate) async fn next(
 /// when the client has too much waiting for it: with it goes the connection.
 pub(crate) async fn drive(
     outbox: &Outbox,
-    lifeline: Option<Lifeline>,
+    draining: Option<Draining>,
     task: impl Future<Output = ()>,
 ) {
     let mut task = pin!(task);
-    let mut stopping = pin!(async {
-        match &lifeline {
-            Some(lifeline) => lifeline.stopping().await,
-            None => pending().await,
-        }
-        outbox.end(End::GoingAway);
-        pending::<()>().await;
-    });
+    let mut stopping = pin!(end_with(outbox, draining));
     poll_fn(|context| {
         if outbox.poll_cut(context).is_ready() {
             return Poll::Ready(());
@@ -75,4 +68,13 @@ pub(crate) async fn drive(
         task.as_mut().poll(context)
     })
     .await;
+}
+
+/// Ends a connection when its server begins to stop. It never completes.
+pub(crate) async fn end_with(outbox: &Outbox, draining: Option<Draining>) {
+    if let Some(draining) = draining {
+        draining.begun().await;
+        outbox.end(End::GoingAway);
+    }
+    pending().await
 }

@@ -10,13 +10,14 @@ use telemed_core::value::Issue;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::link::Link;
-use crate::server::Lifeline;
+use crate::server::{Draining, Lifeline};
 
 /// A request that asks for a WebSocket.
 pub(crate) struct Upgrade {
     accept: String,
     on_upgrade: OnUpgrade,
-    lifeline: Option<Lifeline>,
+    /// Of a server of ours.
+    server: (Option<Lifeline>, Option<Draining>),
 }
 
 impl Upgrade {
@@ -47,14 +48,15 @@ impl Upgrade {
             return wrong("Sec-WebSocket-Key", "must be 16 bytes in base64");
         };
         let accept = derive_accept_key(key.as_bytes());
-        let lifeline = parts.extensions.get::<Lifeline>().cloned();
+        let extensions = &parts.extensions;
+        let server = (extensions.get().cloned(), extensions.get().cloned());
         let Some(on_upgrade) = parts.extensions.remove::<OnUpgrade>() else {
             return wrong("Upgrade", "is not possible on this connection");
         };
         Ok(Self {
             accept,
             on_upgrade,
-            lifeline,
+            server,
         })
     }
 
@@ -64,7 +66,7 @@ impl Upgrade {
         self,
         subprotocol: Option<&'static str>,
         most: usize,
-        work: impl FnOnce(Link, Option<Lifeline>) -> W + Send + 'static,
+        work: impl FnOnce(Link, Option<Draining>) -> W + Send + 'static,
     ) -> Response
     where
         W: Future<Output = ()> + Send + 'static,
@@ -72,18 +74,19 @@ impl Upgrade {
         let Self {
             accept,
             on_upgrade,
-            lifeline,
+            server,
         } = self;
         tokio::spawn(async move {
+            let (lifeline, draining) = server;
             let Ok(upgraded) = on_upgrade.await else {
                 return;
             };
-            let link = Link::new(upgraded, most).await;
+            let work = work(Link::new(upgraded, most).await, draining);
             match lifeline {
-                None => work(link, None).await,
+                None => work.await,
                 Some(lifeline) => {
                     tokio::select! {
-                        () = work(link, Some(lifeline.clone())) => {}
+                        () = work => {}
                         () = lifeline.cut() => {}
                     }
                 }

@@ -229,6 +229,18 @@ pub(crate) fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal>
     Ok(value)
 }
 
+/// An object that is read already.
+///
+/// # Errors
+/// A wrong shape that names the field.
+pub(crate) fn from_object<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, Error> {
+    if !value.is_object() {
+        return Err(whole_body("must be an object"));
+    }
+    serde_path_to_error::deserialize(value)
+        .map_err(|error| Error::wrong_shape(vec![json_issue(&error)]))
+}
+
 fn whole_body(message: &'static str) -> Error {
     Error::wrong_shape(vec![Issue::new(WHOLE_BODY, message)])
 }

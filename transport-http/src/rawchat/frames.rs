@@ -115,7 +115,10 @@ impl MessageFrame {
     pub(crate) fn of(message: &Message, feed_seq: Option<u64>) -> Option<Self> {
         let receiver = message.recipient?;
         let appointment = message.appointment.map(|id| id.to_string());
-        let service = message.service.as_ref().map(|label| label.as_str().to_owned());
+        let service = message
+            .service
+            .as_ref()
+            .map(|label| label.as_str().to_owned());
         Some(Self {
             sender_id: message.sender.to_string(),
             receiver_id: receiver.to_string(),

@@ -73,12 +73,7 @@ impl Missed {
         Ok(self.listed.is_none() && self.waiting.is_empty())
     }
 
-    async fn list(
-        &mut self,
-        engine: &Engine,
-        person: &Person,
-        listed: i64,
-    ) -> Result<bool, Error> {
+    async fn list(&mut self, engine: &Engine, person: &Person, listed: i64) -> Result<bool, Error> {
         let beyond = |_| Error::new(Code::Internal);
         let page = PageRequest::new(
             PageSkip::new(listed).map_err(beyond)?,

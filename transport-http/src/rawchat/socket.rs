@@ -63,24 +63,26 @@ pub(super) async fn open(
         }
     };
     let subprotocol = offers_bearer(&parts.headers).then_some(SUBPROTOCOL);
-    Ok(upgrade.answer(subprotocol, READ, move |link, lifeline| async move {
-        let mut chat = RawChat {
-            is_first: true,
-            catch_up: CatchUp::Nothing,
-            try_at: None,
-            sockets,
-            client,
-            handshake,
-            seat,
-            outbox,
-            socket,
-        };
-        if chat.socket.is_some() {
-            chat.begin(after);
-        }
-        let outbox = Arc::clone(&chat.outbox);
-        drive(&outbox, lifeline, chat.run(link)).await;
-    }))
+    Ok(
+        upgrade.answer(subprotocol, READ, move |link, draining| async move {
+            let mut chat = RawChat {
+                is_first: true,
+                catch_up: CatchUp::Nothing,
+                try_at: None,
+                sockets,
+                client,
+                handshake,
+                seat,
+                outbox,
+                socket,
+            };
+            if chat.socket.is_some() {
+                chat.begin(after);
+            }
+            let outbox = Arc::clone(&chat.outbox);
+            drive(&outbox, draining, chat.run(link)).await;
+        }),
+    )
 }
 
 /// The user of a token, if the path names him.

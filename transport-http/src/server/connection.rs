@@ -24,7 +24,7 @@ use tower::ServiceExt;
 use super::body::TimedBody;
 use super::guard::{Guarded, InFlight, Traffic};
 use super::unread::{Account, Leftovers, Unread};
-use super::{Client, Draining, Phase, ServeOptions};
+use super::{Client, Draining, Lifeline, Phase, ServeOptions};
 
 /// Requests that one HTTP/2 connection may have open at a time.
 const STREAMS: u32 = 100;
@@ -116,7 +116,7 @@ struct Front {
     options: Arc<ServeOptions>,
     traffic: Arc<Traffic>,
     unread: Unread,
-    phase: watch::Receiver<Phase>,
+    lifeline: Lifeline,
 }
 
 impl Front {
@@ -125,11 +125,11 @@ impl Front {
         secure: bool,
         router: Router,
         options: Arc<ServeOptions>,
-        phase: watch::Receiver<Phase>,
+        lifeline: Lifeline,
     ) -> (Self, Leftovers) {
         let traffic = Traffic::new();
         let (unread, leftovers) =
-            Unread::new(Arc::clone(&traffic), Arc::clone(&options), phase.clone());
+            Unread::new(Arc::clone(&traffic), Arc::clone(&options), lifeline.phase());
         let front = Self {
             peer,
             secure,
@@ -137,7 +137,7 @@ impl Front {
             options,
             traffic,
             unread,
-            phase,
+            lifeline,
         };
         (front, leftovers)
     }
@@ -160,8 +160,12 @@ impl Front {
             }
             response
         };
+        let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        if is_upgrade {
+            self.traffic.upgrade();
+        }
         let headers = response.headers_mut();
-        if is_http_1 && (is_last || *self.phase.borrow() != Phase::Open) {
+        if is_http_1 && !is_upgrade && (is_last || self.lifeline.is_stopping()) {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         if self.secure {
@@ -187,7 +191,9 @@ impl Front {
         parts.extensions.insert(client);
         parts.extensions.insert(ConnectInfo(self.peer));
         parts.extensions.insert(self.lifeline.clone());
-        parts.extensions.insert(Draining::new(self.phase.clone()));
+        parts
+            .extensions
+            .insert(Draining::new(self.lifeline.phase()));
         if http_body::Body::is_end_stream(&body) {
             return (Request::from_parts(parts, Body::empty()), None);
         }

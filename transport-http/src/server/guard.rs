@@ -33,6 +33,8 @@ pub(super) struct Traffic {
     idle_since: Mutex<Instant>,
     /// Until when the end of the connection may wait for the client.
     linger_until: Mutex<Option<Instant>>,
+    /// Whether another protocol is spoken by now, which has deadlines of its own.
+    upgraded: AtomicBool,
 }
 
 impl Traffic {
@@ -43,6 +45,7 @@ impl Traffic {
             ambiguous: AtomicU64::new(0),
             idle_since: Mutex::new(Instant::now()),
             linger_until: Mutex::new(None),
+            upgraded: AtomicBool::new(false),
         })
     }
 

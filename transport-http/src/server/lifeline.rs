@@ -6,7 +6,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::{NetworkPlace, Phase};
 
-/// A connection's seat at its server, its place in its network, and word of the server's stop.
+/// A connection's seat at its server and its place in its network.
 /// The server puts it into the extensions of every request; whoever takes a connection over holds
 /// on to it, so that it is counted and waited for as before.
 #[derive(Clone)]
@@ -40,18 +40,9 @@ impl Lifeline {
         *self.0.phase.borrow() != Phase::Open
     }
 
-    /// Completes when the server is asked to stop.
-    pub(crate) async fn stopping(&self) {
-        self.reached(Phase::LameDuck).await;
-    }
-
     /// Completes when the server waits no longer.
     pub(crate) async fn cut(&self) {
-        self.reached(Phase::Cut).await;
-    }
-
-    async fn reached(&self, phase: Phase) {
         // Ends too when the server itself is gone.
-        let _ = self.phase().wait_for(|now| *now >= phase).await;
+        let _ = self.phase().wait_for(|now| *now >= Phase::Cut).await;
     }
 }

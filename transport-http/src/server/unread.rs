@@ -224,7 +224,7 @@ impl Leftovers {
     /// wait for them.
     pub(super) async fn discard(mut self) -> Infallible {
         while let Some(mut leftover) = self.leftovers.recv().await {
-            let closing = self.phase.wait_for(|phase| *phase == Phase::Closing);
+            let closing = self.phase.wait_for(|phase| *phase >= Phase::Closing);
             tokio::select! {
                 biased;
                 _ = leftover.read_away() => {}

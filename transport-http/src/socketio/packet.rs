@@ -9,6 +9,8 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::events::is_server_event;
+
 /// What stands between the packets of one HTTP body.
 pub(crate) const SEPARATOR: char = '\u{1e}';
 
@@ -191,8 +193,16 @@ fn event(id: Option<u64>, json: &str) -> Result<SocketKind<'_>, Malformed> {
     })
 }
 
-/// An event, as the message that carries it.
-pub(crate) fn event_text(name: &str, data: &impl Serialize) -> String {
+/// An event of the server, as the message that carries it.
+pub(crate) fn event_text(name: &'static str, data: &impl Serialize) -> String {
+    debug_assert!(
+        is_server_event(name),
+        "{name} is not in the table of events"
+    );
+    encoded(name, data)
+}
+
+fn encoded(name: &str, data: &impl Serialize) -> String {
     format!("42{}", json(&(name, data)))
 }
 

@@ -42,7 +42,14 @@ fn a_body_holds_packets_between_separators() {
             EnginePacket::Pong,
         ])
     );
-    for body in ["", "\u{1e}", "4a\u{1e}", "\u{1e}4a", "4a\u{1e}\u{1e}4b", "4a\u{1e}abc"] {
+    for body in [
+        "",
+        "\u{1e}",
+        "4a\u{1e}",
+        "\u{1e}4a",
+        "4a\u{1e}\u{1e}4b",
+        "4a\u{1e}abc",
+    ] {
         assert_eq!(read(body), Err(Malformed), "{body:?}");
     }
 }
@@ -66,7 +73,10 @@ fn a_client_connects() {
 fn a_client_disconnects() {
     assert_eq!(socket("1").kind, SocketKind::Disconnect);
     let admin = socket("1/admin,");
-    assert_eq!((admin.namespace, admin.kind), ("/admin", SocketKind::Disconnect));
+    assert_eq!(
+        (admin.namespace, admin.kind),
+        ("/admin", SocketKind::Disconnect)
+    );
 }
 
 #[test]
@@ -150,15 +160,21 @@ fn rubbish_is_malformed() {
 
 #[test]
 fn what_we_send() {
-    assert_eq!(event_text("a", &json!({"b": 1})), r#"42["a",{"b":1}]"#);
-    assert_eq!(ack_text(7, &json!({"success": true})), r#"437[{"success":true}]"#);
+    assert_eq!(encoded("a", &json!({"b": 1})), r#"42["a",{"b":1}]"#);
+    assert_eq!(
+        ack_text(7, &json!({"success": true})),
+        r#"437[{"success":true}]"#
+    );
     assert_eq!(connected_text("x"), r#"40{"sid":"x"}"#);
     let refusal = json!({"message": "Invalid namespace"});
     assert_eq!(
         refused_text("/random", &refusal),
         r#"44/random,{"message":"Invalid namespace"}"#
     );
-    assert_eq!(refused_text("/", &refusal), r#"44{"message":"Invalid namespace"}"#);
+    assert_eq!(
+        refused_text("/", &refusal),
+        r#"44{"message":"Invalid namespace"}"#
+    );
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
@@ -180,7 +196,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 proptest! {
     #[test]
     fn an_event_comes_back_as_it_went(name in ".*", data in any_json()) {
-        let text = event_text(&name, &data);
+        let text = encoded(&name, &data);
         let Ok(EnginePacket::Message(message)) = EnginePacket::read(&text) else {
             panic!("{text}");
         };

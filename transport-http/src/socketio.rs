@@ -1,0 +1,87 @@
+//! `/socket.io/`: Engine.IO 4 and Socket.IO 5, spoken by clients in browsers and elsewhere.
+//!
+//! There is the default namespace and text; other namespaces and bytes are refused. A session
+//! polls or has a WebSocket, and may change from the one to the other.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `packet.rs` | both protocols as text |
+//! | `transport.rs` | the requests: handshake, polls, posts, WebSockets |
+//! | `upgrade.rs` | the change from polling to a WebSocket |
+//! | `polled.rs`, `sid.rs` | the sessions that poll, and their names |
+//! | `session.rs` | the task of a session |
+//! | `events.rs`, `commands.rs` | the events, and what is done for them |
+
+mod commands;
+pub(crate) mod events;
+pub(crate) mod packet;
+mod polled;
+mod session;
+mod sid;
+mod transport;
+mod upgrade;
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Serialize;
+use telemed_core::error::Code;
+use telemed_core::identity::Language;
+use telemed_core::time::Timestamp;
+
+use crate::connection::Sockets;
+use crate::envelope::{Family, Refusal, json, status_of};
+use crate::language::refusal_text;
+use crate::surface::{Mount, Surface};
+pub use events::event_table;
+use polled::PolledSessions;
+
+/// The events that go to and fro.
+#[doc = include_str!("docs/socket-events.md")]
+pub mod documentation {}
+
+/// What the handlers share.
+#[derive(Clone)]
+struct SocketIo {
+    sockets: Sockets,
+    sessions: PolledSessions,
+}
+
+/// Writes refusals as Engine.IO does.
+struct EngineFamily;
+
+#[derive(Serialize)]
+struct EngineError {
+    code: u8,
+    message: String,
+}
+
+impl Family for EngineFamily {
+    fn render(&self, refusal: &Refusal, _: Timestamp, language: Language) -> Response {
+        let error = &refusal.error;
+        let (status, code) = match error.code {
+            Code::WrongShape => (StatusCode::BAD_REQUEST, 3),
+            // "Bad handshake method".
+            Code::MethodNotAllowed => (StatusCode::BAD_REQUEST, 2),
+            Code::Forbidden | Code::ForeignOrigin => (StatusCode::FORBIDDEN, 4),
+            other => (status_of(other), 3),
+        };
+        let message = refusal_text(language, error);
+        json(status, &EngineError { code, message })
+    }
+}
+
+/// The surface: only its own routes.
+pub(crate) fn socketio(sockets: &Sockets) -> Mount {
+    Surface::new("", EngineFamily, Arc::clone(sockets.shared_state()))
+        .get("/socket.io", transport::get)
+        .post("/socket.io", transport::post)
+        .build(SocketIo {
+            sockets: sockets.clone(),
+            sessions: PolledSessions::default(),
+        })
+}
+
+#[cfg(test)]
+mod tests;
