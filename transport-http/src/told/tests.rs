@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 use telemed_core::journal::{Subscription, SubscriptionItem};
@@ -12,7 +13,8 @@ use crate::testing::*;
 async fn logged(subscription: &mut Subscription, kinds: &[EventKind]) -> Vec<Arc<LoggedEvent>> {
     let mut found = Vec::new();
     while found.len() < kinds.len() {
-        match subscription.next().await.unwrap() {
+        let next = tokio::time::timeout(Duration::from_secs(60), subscription.next());
+        match next.await.expect("it was logged").unwrap() {
             SubscriptionItem::Event(logged) if kinds.contains(&logged.event.kind) => {
                 found.push(logged);
             }
