@@ -3,6 +3,9 @@
 #[doc = include_str!("docs/permissions.md")]
 pub mod permissions {}
 
+#[doc = include_str!("docs/search.md")]
+pub mod search {}
+
 /// Decisions, each with its cost. A new one is a copy of `template.md` with the next number.
 pub mod adr {
     #[doc = include_str!("docs/adr/0001-stores-finish-a-booking.md")]
@@ -21,4 +24,8 @@ pub mod adr {
     pub mod adr_0007 {}
     #[doc = include_str!("docs/adr/0008-a-publication-goes-around-what-is-there.md")]
     pub mod adr_0008 {}
+    #[doc = include_str!("docs/adr/0009-sealed-messages-are-found-by-keyed-tokens.md")]
+    pub mod adr_0009 {}
+    #[doc = include_str!("docs/adr/0010-receipts-are-ranges.md")]
+    pub mod adr_0010 {}
 }

@@ -10,4 +10,4 @@ mod steps;
 
 pub use operation::{Booking, KeyUse, Operation, Publishing, Step};
 pub use run::run;
-pub use steps::{prelude, steps};
+pub use steps::{chats, prelude, steps};

@@ -4,15 +4,16 @@
 
 use std::collections::BTreeSet;
 
+use proptest::prop_oneof;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, FileFailurePersistence, TestRunner};
-use telemed_tests::lockstep::{prelude, run, steps};
+use telemed_tests::lockstep::{chats, prelude, run, steps};
 use telemed_tests::{MemoryUnderTest, SqliteUnderTest, StoreUnderTest, in_runtime};
 
 #[test]
 fn sqlite_does_what_memory_does() {
     let is_long = std::env::var_os("TELEMED_LONG").is_some_and(|value| value == "1");
-    let (cases, length) = if is_long { (2000, 200) } else { (64, 60) };
+    let (cases, length) = if is_long { (3000, 200) } else { (96, 60) };
     let persistence = FileFailurePersistence::Direct(concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/proptest-regressions/lockstep.txt"
@@ -23,7 +24,8 @@ fn sqlite_does_what_memory_does() {
         max_shrink_iters: 2000,
         ..Config::default()
     };
-    let outcome = TestRunner::new(config).run(&steps(length), |steps| {
+    let sequences = prop_oneof![2 => steps(length), 1 => chats(length)];
+    let outcome = TestRunner::new(config).run(&sequences, |steps| {
         let steps = [prelude(), steps].concat();
         in_runtime(async {
             let (one, other) = (MemoryUnderTest.fresh().await, SqliteUnderTest.fresh().await);
@@ -42,8 +44,12 @@ fn sqlite_does_what_memory_does() {
 fn the_steps_see_every_outcome() {
     let mut runner = TestRunner::deterministic();
     let mut seen = BTreeSet::new();
-    for _ in 0..300 {
-        let steps = steps(200).new_tree(&mut runner).unwrap().current();
+    for number in 0..230 {
+        let steps = if number < 200 {
+            steps(200).new_tree(&mut runner).unwrap().current()
+        } else {
+            chats(200).new_tree(&mut runner).unwrap().current()
+        };
         let steps = [prelude(), steps].concat();
         seen.extend(in_runtime(async {
             let (one, other) = (MemoryUnderTest.fresh().await, MemoryUnderTest.fresh().await);

@@ -26,6 +26,9 @@ mod sockets;
 mod task;
 mod upgrade;
 
+#[cfg(test)]
+mod tests;
+
 pub use hub::SocketConfig;
 pub use online::{OnlineUsers, OpenSocket};
 

@@ -1,6 +1,8 @@
 //! What the tests of the surfaces share: an installation in memory and its people.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub(crate) mod sockets;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -38,6 +40,7 @@ pub(crate) struct House {
     pub(crate) routes: Vec<RouteEntry>,
     pub(crate) engine: Engine,
     pub(crate) shared: Arc<Shared>,
+    pub(crate) bus: Arc<LocalBus>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) admin: String,
     next: AtomicU32,
@@ -187,7 +190,7 @@ impl House {
         let bus = Arc::new(LocalBus::default());
         let parts = EngineParts {
             storage: Arc::new(MemoryStorage::new(bus.clone())),
-            bus,
+            bus: bus.clone(),
             clock: clock.clone(),
             entropy: entropy.clone(),
             hasher: Arc::new(Pbkdf2Hasher::new(1, entropy)),
@@ -215,6 +218,7 @@ impl House {
             routes,
             engine,
             shared,
+            bus,
             clock,
             admin: String::new(),
             next: AtomicU32::new(1),

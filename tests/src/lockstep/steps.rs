@@ -52,7 +52,7 @@ pub fn prelude() -> Vec<Step> {
         user(Role::Patient),
         user(Role::Patient),
         user(Role::Doctor),
-        doctor(1, 1, 2),
+        doctor(1, 1, 3),
         doctor(2, 2, 100),
         slot(1, 1, 0, 300, 2),
         slot(2, 2, 1, 315, 1),
@@ -70,14 +70,25 @@ pub fn prelude() -> Vec<Step> {
     .into()
 }
 
-/// A sequence of so many random steps.
+/// A sequence of so many random steps around appointments.
 pub fn steps(count: usize) -> impl Strategy<Value = Vec<Step>> {
-    vec(step(), count)
+    vec(step(operation()), count)
 }
 
-fn step() -> impl Strategy<Value = Step> {
+/// A sequence of so many random steps of people who write to one another.
+pub fn chats(count: usize) -> impl Strategy<Value = Vec<Step>> {
+    let operation = prop_oneof![
+        20 => messaging(),
+        1 => identity(),
+        2 => journal(),
+        1 => lists(),
+    ];
+    vec(step(operation), count)
+}
+
+fn step(operation: impl Strategy<Value = Operation>) -> impl Strategy<Value = Step> {
     let advance = prop_oneof![3 => Just(0), 3 => 1i64..10, 1 => -5i64..60];
-    (advance, weighted(0.5, key()), operation()).prop_map(|(advance, key, operation)| Step {
+    (advance, weighted(0.5, key()), operation).prop_map(|(advance, key, operation)| Step {
         advance,
         key,
         operation,
@@ -122,7 +133,6 @@ fn operation() -> impl Strategy<Value = Operation> {
         8 => directory(),
         22 => scheduling(),
         14 => availability(),
-        9 => messaging(),
         7 => journal(),
         6 => lists(),
     ]

@@ -384,7 +384,7 @@ mod tests {
         outbox.reread(3);
         outbox.reread(5);
         outbox.recheck();
-        let mut next = || outbox.poll_order(&mut context());
+        let next = || outbox.poll_order(&mut context());
         assert_eq!(next(), Poll::Ready(Order::Recheck));
         assert_eq!(next(), Poll::Ready(Order::Reread(3)));
         assert!(next().is_pending());

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod socket;
+
 use axum::body::Body;
 use axum::http::Request;
 use serde_json::{Value, json};

@@ -1,1 +1,6 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod credentials;
+mod engine;
+mod events;
+mod socket;

@@ -3,7 +3,12 @@
 //! ```text
 //! cargo run --release -p telemed-tests --bin bench -- bookings [--rounds 5] [--dir FOLDER]
 //! cargo run --release -p telemed-tests --bin bench -- platform [--rounds 5] [--dir FOLDER]
+//! cargo run --release -p telemed-tests --bin bench -- messages [--full] [--rounds 5] [--dir FOLDER]
 //! ```
+//!
+//! `messages` prints what a page of a conversation, its oldest page, its count of unread messages
+//! and the list of conversations cost with 1,000 messages and with 100,000 (`--full`: a million),
+//! and what it costs to look for a word in all of them.
 //!
 //! `platform` prints what logins (beside Argon2id alone), lists of 50 appointments and bookings by
 //! date cost in requests a second and processor time, and how long the refusals of an unknown user
@@ -21,6 +26,7 @@ mod bookings;
 mod by_hand;
 mod http;
 mod load;
+mod messages;
 mod platform;
 mod report;
 mod seed;
@@ -47,6 +53,17 @@ fn main() -> ExitCode {
             }
             None => usage(),
         },
+        ["messages", options @ ..] => {
+            let (full, options): (Vec<_>, Vec<_>) =
+                options.iter().partition(|word| **word == "--full");
+            match Options::parse(&options) {
+                Some(options) => {
+                    runtime.block_on(messages::run(&options, !full.is_empty()));
+                    ExitCode::SUCCESS
+                }
+                None => usage(),
+            }
+        }
         // The other side of the HTTP figures, in a process of its own.
         ["serve-engine", folder] => {
             runtime.block_on(http::serve_engine(folder.as_ref()));
@@ -65,7 +82,7 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: bench bookings|platform [--rounds N] [--dir FOLDER]");
+    eprintln!("usage: bench bookings|platform|messages [--rounds N] [--dir FOLDER]");
     ExitCode::from(2)
 }
 

@@ -63,6 +63,14 @@ pub fn median_of(mut times: Vec<f64>) -> f64 {
     times[times.len() / 2]
 }
 
+/// The figure below which a share of all figures lies.
+pub fn at_rank(figures: &[f64], share: f64) -> f64 {
+    let mut sorted = figures.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let at = (sorted.len() as f64 * share) as usize;
+    sorted[at.min(sorted.len() - 1)]
+}
+
 /// One line against its goal.
 pub fn goal(what: &str, figure: f64, goal: f64, at_most: bool, unit: &str) {
     let met = if at_most {

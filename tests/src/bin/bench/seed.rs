@@ -14,7 +14,7 @@ use telemed_core::env::{ManualClock, SeededEntropy};
 use telemed_core::id::{ClinicId, SessionId, SlotId, UserId};
 use telemed_core::identity::{
     CreateAdministrator, Email, FullName, GuessingLimits, HmacTokenSigner, NewPassword,
-    PasswordHasher, Pbkdf2Hasher, Register,
+    PasswordHasher, Pbkdf2Hasher, Register, Signed,
 };
 use telemed_core::journal::{LocalBus, MemoryCheckpoints};
 use telemed_core::notifications::MemoryNotifier;
@@ -51,23 +51,38 @@ pub const PASSWORD: &str = "long enough";
 /// An engine over a database, with keys and a clock that are the same each time.
 pub async fn engine(path: &Path) -> Engine {
     let entropy = Arc::new(SeededEntropy::new(std::process::id().into()));
-    engine_with(path, Arc::new(Pbkdf2Hasher::new(1, entropy))).await
+    engine_with(path, Arc::new(Pbkdf2Hasher::new(1, entropy)), clock()).await
+}
+
+/// The same, with a clock that can be moved.
+pub async fn engine_at(path: &Path, clock: Arc<ManualClock>) -> Engine {
+    let entropy = Arc::new(SeededEntropy::new(std::process::id().into()));
+    engine_with(path, Arc::new(Pbkdf2Hasher::new(1, entropy)), clock).await
+}
+
+/// A clock that stands at the beginning.
+pub fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::at(Timestamp::from_micros(START)))
 }
 
 /// The same with passwords as a real server keeps them, and no limit on guessing them.
 pub async fn guarded_engine(path: &Path) -> Engine {
     let entropy = Arc::new(SeededEntropy::new(std::process::id().into()));
-    engine_with(path, Arc::new(ArgonHasher::recommended(entropy))).await
+    engine_with(path, Arc::new(ArgonHasher::recommended(entropy)), clock()).await
 }
 
-async fn engine_with(path: &Path, hasher: Arc<dyn PasswordHasher>) -> Engine {
+async fn engine_with(
+    path: &Path,
+    hasher: Arc<dyn PasswordHasher>,
+    clock: Arc<ManualClock>,
+) -> Engine {
     let bus = Arc::new(LocalBus::default());
     let entropy = Arc::new(SeededEntropy::new(std::process::id().into()));
     let storage = SqliteStore::open(path, &SqliteOptions::default(), bus.clone()).expect("a store");
     let parts = EngineParts {
         storage: Arc::new(storage),
         bus,
-        clock: Arc::new(ManualClock::at(Timestamp::from_micros(START))),
+        clock,
         entropy,
         hasher,
         signer: Arc::new(HmacTokenSigner::new([7; 32])),
@@ -105,14 +120,31 @@ pub fn as_patient(patient: UserId) -> Actor {
 /// own.
 pub async fn practice(path: &Path, bookings: usize) -> Practice {
     let engine = engine(path).await;
-    let operator = Actor::operator();
-    let account = |name: &str| {
-        (
-            FullName::new(name).expect("a name"),
-            Email::new(format!("{name}@mail.example")).expect("an address"),
-            NewPassword::new(PASSWORD).expect("a password"),
-        )
-    };
+    let (admin, clinic) = staff(&engine).await;
+    let (mut doctors, mut patients, mut tokens) = (Vec::new(), Vec::new(), Vec::new());
+    for number in 0..SIDE {
+        doctors.push(doctor(&engine, &admin, clinic, number).await);
+        let patient = patient(&engine, number).await;
+        patients.push(patient.user.id);
+        tokens.push(patient.token.as_str().to_owned());
+    }
+    let pairs = slots(&engine, &admin, clinic, &doctors, &patients, bookings).await;
+    Practice { pairs, tokens }
+}
+
+/// Makes a doctor, and so many patients.
+pub async fn doctor_with_patients(engine: &Engine, count: usize) -> (Actor, Vec<UserId>) {
+    let (admin, clinic) = staff(engine).await;
+    let doctor = doctor(engine, &admin, clinic, 0).await;
+    let mut patients = Vec::with_capacity(count);
+    for number in 0..count {
+        patients.push(patient(engine, number).await.user.id);
+    }
+    (at(Role::Doctor, doctor), patients)
+}
+
+/// An administrator and a clinic.
+async fn staff(engine: &Engine) -> (Actor, ClinicId) {
     let (full_name, email, password) = account("admin");
     let admin = CreateAdministrator {
         full_name,
@@ -121,14 +153,10 @@ pub async fn practice(path: &Path, bookings: usize) -> Practice {
     };
     let admin = engine
         .identity()
-        .create_administrator(&operator, admin)
+        .create_administrator(&Actor::operator(), admin)
         .await
         .expect("an admin");
     let admin = at(Role::Admin, admin.id);
-    let register = |role, name: String| {
-        let (full_name, email, password) = account(&name);
-        Register::new(role, full_name, email, password)
-    };
     let name = ClinicName::new("Clinic").expect("a name");
     let clinic = ClinicDetails::new(name, TimeZone::utc());
     let clinic = engine
@@ -137,58 +165,64 @@ pub async fn practice(path: &Path, bookings: usize) -> Practice {
         .await
         .expect("a clinic")
         .id;
-    let (mut doctors, mut patients, mut tokens) = (Vec::new(), Vec::new(), Vec::new());
-    for number in 0..SIDE {
-        let request = register(Role::Doctor, format!("doctor{number}"));
-        let doctor = engine
-            .identity()
-            .register(&admin, request)
-            .await
-            .expect("a doctor")
-            .user
-            .id;
-        let specialty = Specialty::new("Cardiology").expect("a specialty");
-        let licence = LicenceNumber::new(format!("L{number}")).expect("a licence");
-        let details = DoctorDetails {
-            experience_years: ExperienceYears::new(5).expect("years"),
-            daily_limit: DailyLimit::new(100).expect("a limit"),
-            ..DoctorDetails::new(clinic, specialty, licence)
-        };
-        let request = CreateDoctor {
-            user: doctor,
-            details,
-        };
-        engine
-            .directory()
-            .create_doctor(&admin, request)
-            .await
-            .expect("a doctor");
-        doctors.push(doctor);
-        let request = register(Role::Patient, format!("patient{number}"));
-        let anonymous = Actor::anonymous();
-        let patient = engine
-            .identity()
-            .register(&anonymous, request)
-            .await
-            .expect("a patient");
-        patients.push(patient.user.id);
-        tokens.push(patient.token.as_str().to_owned());
-    }
-    let pairs = slots(&engine, &admin, clinic, &doctors, &patients, bookings).await;
-    Practice { pairs, tokens }
+    (admin, clinic)
+}
+
+fn account(name: &str) -> (FullName, Email, NewPassword) {
+    (
+        FullName::new(name).expect("a name"),
+        Email::new(format!("{name}@mail.example")).expect("an address"),
+        NewPassword::new(PASSWORD).expect("a password"),
+    )
+}
+
+fn registration(role: Role, name: &str) -> Register {
+    let (full_name, email, password) = account(name);
+    Register::new(role, full_name, email, password)
+}
+
+async fn doctor(engine: &Engine, admin: &Actor, clinic: ClinicId, number: usize) -> UserId {
+    let request = registration(Role::Doctor, &format!("doctor{number}"));
+    let doctor = engine
+        .identity()
+        .register(admin, request)
+        .await
+        .expect("a doctor")
+        .user
+        .id;
+    let specialty = Specialty::new("Cardiology").expect("a specialty");
+    let licence = LicenceNumber::new(format!("L{number}")).expect("a licence");
+    let details = DoctorDetails {
+        experience_years: ExperienceYears::new(5).expect("years"),
+        daily_limit: DailyLimit::new(100).expect("a limit"),
+        ..DoctorDetails::new(clinic, specialty, licence)
+    };
+    let request = CreateDoctor {
+        user: doctor,
+        details,
+    };
+    engine
+        .directory()
+        .create_doctor(admin, request)
+        .await
+        .expect("a doctor");
+    doctor
+}
+
+async fn patient(engine: &Engine, number: usize) -> Signed {
+    let request = registration(Role::Patient, &format!("patient{number}"));
+    let patient = engine
+        .identity()
+        .register(&Actor::anonymous(), request)
+        .await;
+    patient.expect("a patient")
 }
 
 /// Makes a database of people who can sign in.
 pub async fn people(path: &Path) {
     let engine = guarded_engine(path).await;
     for number in 0..8 {
-        let name = format!("person{number}");
-        let request = Register::new(
-            Role::Patient,
-            FullName::new(&name).expect("a name"),
-            Email::new(format!("{name}@mail.example")).expect("an address"),
-            NewPassword::new(PASSWORD).expect("a password"),
-        );
+        let request = registration(Role::Patient, &format!("person{number}"));
         let registered = engine
             .identity()
             .register(&Actor::anonymous(), request)

@@ -335,6 +335,7 @@ async fn a_network_that_has_its_connections_is_closed_to() {
         router: surface(),
         phase,
         connections: JoinSet::new(),
+        all_seats: 0,
     };
     let stranger: SocketAddr = "203.0.113.7:9".parse().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
