@@ -39,16 +39,19 @@
 
 pub mod build;
 pub mod client;
+pub mod cluster;
 pub mod dump;
 pub mod engine;
 pub mod invariants;
 pub mod lockstep;
 pub mod practice;
+pub mod postgres;
 mod runner;
 pub mod server;
 mod stores;
 pub mod suite;
 pub mod traffic;
 
-pub use runner::{in_runtime, together, trials};
+pub use postgres::PostgresUnderTest;
+pub use runner::{in_runtime, on_postgres, together, trials};
 pub use stores::{Fixture, MemoryUnderTest, SqliteUnderTest, StoreUnderTest};
