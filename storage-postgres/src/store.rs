@@ -262,7 +262,12 @@ impl PostgresStore {
 /// Connects, brings the schema up to date, and says how far the log has come.
 async fn connect(url: &str, options: &PostgresOptions) -> Result<(Connections, i64), OpenError> {
     let address = address(url, options)?;
-    let connections = Connections::new(address, options.clone(), Uuid::new_v4());
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "it tells server processes apart, and the engine knows nothing of it"
+    )]
+    let node = Uuid::new_v4();
+    let connections = Connections::new(address, options.clone(), node);
     let deadline = Instant::now() + options.acquire_timeout;
     // Closed at the end: it has no time limits any more.
     let mut connection = connections.connect(deadline).await?;
