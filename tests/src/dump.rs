@@ -4,7 +4,7 @@ use telemed_core::crypto::WrappedDataKey;
 use telemed_core::directory::{Clinic, Doctor, StoredPatient};
 use telemed_core::id::{AppointmentId, BlockId, ClinicId, SessionId, SlotId, UserId};
 use telemed_core::identity::{PasswordHash, SessionWithUser, StoredUser};
-use telemed_core::journal::{Audience, Checkpoint, ClaimedJob, LoggedEvent, SealedAuditRow};
+use telemed_core::journal::{Audience, Checkpoint, ClaimedJob, Event, LoggedEvent, SealedAuditRow};
 use telemed_core::page::{PageLimit, PageRequest, PageSkip};
 use telemed_core::scheduling::{BlockedTime, Schedule, Slot, StoredAppointment};
 use telemed_core::store::Storage;
@@ -32,8 +32,8 @@ pub struct Dump {
     pub slots: Vec<Slot>,
     /// Every appointment.
     pub appointments: Vec<StoredAppointment>,
-    /// Every event that somebody is told.
-    pub events: Vec<LoggedEvent>,
+    /// Every event that somebody is told, in the order of their cursors.
+    pub events: Vec<Event>,
     /// The audit trail; reading it seals it.
     pub audit: Vec<SealedAuditRow>,
     /// The newest checkpoint.
@@ -89,7 +89,7 @@ pub async fn dump(storage: &dyn Storage, sessions: &[SessionId]) -> Dump {
         blocks: by_number!(storage, block_by_id, BlockId),
         slots: by_number!(storage, slot_by_id, SlotId),
         appointments: by_number!(storage, appointment_by_id, AppointmentId),
-        events: events_of(storage, users.iter().map(|user| user.id)).await,
+        events: without_cursors(events_of(storage, users.iter().map(|user| user.id)).await),
         audit: audit_trail(storage).await,
         checkpoint: storage.newest_checkpoint(None).await.unwrap(),
         next_job_due: storage.next_job_due().await.unwrap(),
@@ -112,6 +112,17 @@ pub async fn all_users(storage: &dyn Storage) -> Vec<StoredUser> {
         }
         users.extend(page.items);
     }
+}
+
+/// The events by themselves: the cursors of two stores need not be the same, but they rise.
+///
+/// # Panics
+/// When they do not.
+#[must_use]
+pub fn without_cursors(logged: Vec<LoggedEvent>) -> Vec<Event> {
+    let do_rise = logged.is_sorted_by(|one, next| one.seq < next.seq);
+    assert!(do_rise, "the cursor does not rise");
+    logged.into_iter().map(|one| one.event).collect()
 }
 
 /// Every event that one of these users is told.

@@ -54,12 +54,12 @@ pub fn trials(store: &Arc<impl StoreUnderTest>, cases: &[Case]) -> Vec<Trial> {
 /// The tests of a PostgreSQL. Without a server they show as ignored, with the reason, or they fail
 /// where it is required.
 #[must_use]
-pub fn on_postgres(tests: impl FnOnce(Arc<PostgresUnderTest>) -> Vec<Trial>) -> Vec<Trial> {
+pub fn on_postgres(tests: impl FnOnce(PostgresUnderTest) -> Vec<Trial>) -> Vec<Trial> {
     let server = PostgresServer::of_environment();
     let is_there = server.is_some();
     // They are listed without a server, too; that they are not run is seen to below.
     let server = server.unwrap_or_else(|| PostgresServer::at("postgres://localhost"));
-    let tests = tests(Arc::new(PostgresUnderTest(server)));
+    let tests = tests(PostgresUnderTest(server));
     if is_there {
         return tests;
     }

@@ -14,6 +14,6 @@ fn main() -> ExitCode {
     let cases = cases();
     let mut all = trials(&Arc::new(MemoryUnderTest), &cases);
     all.extend(trials(&Arc::new(SqliteUnderTest), &cases));
-    all.extend(on_postgres(|postgres| trials(&postgres, &cases)));
+    all.extend(on_postgres(|postgres| trials(&Arc::new(postgres), &cases)));
     libtest_mimic::run(&Arguments::from_args(), all).exit_code()
 }

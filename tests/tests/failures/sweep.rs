@@ -189,8 +189,8 @@ async fn effects(scene: &Scene, dump: &Dump) -> Vec<String> {
             one.id, one.patient, one.slot, one.status
         ));
     }
-    for logged in &dump.events {
-        let (kind, subject) = (logged.event.kind, logged.event.subject);
+    for event in &dump.events {
+        let (kind, subject) = (event.kind, event.subject);
         lines.push(format!("event {kind} {subject:?}"));
     }
     for sealed in &dump.audit {
