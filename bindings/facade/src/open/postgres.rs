@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use telemed_core::journal::LocalBus;
 use telemed_core::store::StoreErrorKind;
 use telemed_storage_postgres::{OpenError as PostgresError, PostgresOptions, PostgresStore};
 
@@ -15,9 +14,12 @@ pub(super) async fn open(config: &Config, url: &str) -> Result<Store, OpenError>
         relaxed_durability: config.relaxed_durability,
         ..PostgresOptions::default()
     };
-    let bus = Arc::new(LocalBus::default());
-    match PostgresStore::open(url, &options, bus.clone()).await {
-        Ok(store) => Ok(Store::alone(Arc::new(store), bus)),
+    match PostgresStore::open(url, &options).await {
+        Ok(store) => Ok(Store {
+            bus: store.bus(),
+            limiter: Arc::new(store.limiter()),
+            storage: Arc::new(store),
+        }),
         Err(error) => Err(OpenError::Unusable {
             database: "the PostgreSQL database".to_owned(),
             reason: format!("{error}{}", advice(&error)),
