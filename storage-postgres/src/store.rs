@@ -271,7 +271,7 @@ async fn connect(url: &str, options: &PostgresOptions) -> Result<(Connections, i
     let deadline = Instant::now() + options.acquire_timeout;
     // Closed at the end: it has no time limits any more.
     let mut connection = connections.connect(deadline).await?;
-    migrate(&mut connection, MIGRATIONS).await?;
+    migrate(&mut connection, MIGRATIONS, options.create).await?;
     journal::raise_base(&mut connection).await?;
     let reached = journal::horizon(&mut connection).await? - 1;
     Ok((connections, reached))

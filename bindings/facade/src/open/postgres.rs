@@ -11,6 +11,7 @@ use crate::open::{OpenError, Store};
 /// Opens the database at this URL. Of the URL, which may hold a password, nothing is shown.
 pub(super) async fn open(config: &Config, url: &str) -> Result<Store, OpenError> {
     let options = PostgresOptions {
+        create: config.create,
         relaxed_durability: config.relaxed_durability,
         ..PostgresOptions::default()
     };
@@ -31,6 +32,7 @@ pub(super) async fn open(config: &Config, url: &str) -> Result<Store, OpenError>
 fn advice(error: &PostgresError) -> &'static str {
     match error {
         PostgresError::Newer { .. } | PostgresError::Unsuitable => "",
+        PostgresError::Absent => ": check the address",
         PostgresError::Changed { .. } => ": use the program that made it",
         PostgresError::Foreign => ": name another database, or another schema of it",
         PostgresError::Store(error) => match error.kind {
