@@ -123,8 +123,10 @@ BEGIN
             RETURN;
         END IF;
     END IF;
-    -- Nothing is written before this lock is held, so that the transaction has no number yet:
-    -- in one conversation the cursors of the events are in the order of the messages.
+    -- One message after the other, in the order of their arrival. Who waits for a row may get the
+    -- number of his transaction before it is his turn; here nobody has one yet, so that in one
+    -- conversation the cursors of the events are in the order of the messages.
+    PERFORM pg_advisory_xact_lock(hashtextextended(to_conversation::TEXT, 3));
     SELECT last_seq + 1, CASE new_sender WHEN low_user THEN high_user ELSE low_user END
         INTO message_seq, recipient
         FROM conversations JOIN conversation_participants AS place

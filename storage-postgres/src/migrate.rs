@@ -63,6 +63,9 @@ pub enum OpenError {
     /// The schema holds tables, but of something else.
     #[error("the schema of the database belongs to another program")]
     Foreign,
+    /// There is no schema, and none is to be made.
+    #[error("the database holds nothing of this program")]
+    Absent,
     /// The server is too old, or the database does not hold UTF-8.
     #[error("the database needs PostgreSQL {OLDEST_SERVER} or newer and UTF-8")]
     Unsuitable,
@@ -71,17 +74,21 @@ pub enum OpenError {
     Store(#[from] StoreError),
 }
 
-/// Applies what is missing. Returns how many migrations that were.
+/// Applies what is missing, but makes a schema where there is none only if `create` says so.
+/// Returns how many migrations that were.
 ///
 /// The connection is used for nothing else: it is left without its time limits.
 pub(crate) async fn migrate(
     connection: &mut Connection,
     migrations: &[Migration],
+    create: bool,
 ) -> Result<usize, OpenError> {
     check_server(connection).await?;
     // Nothing is locked when nothing is missing.
-    if next_missing(connection, migrations).await?.is_none() {
-        return Ok(0);
+    match next_missing(connection, migrations).await? {
+        None => return Ok(0),
+        Some(first) if first.version == 1 && !create => return Err(OpenError::Absent),
+        Some(_) => {}
     }
     // Another process may be at it, and a migration takes the time that it takes.
     connection

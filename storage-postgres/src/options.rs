@@ -5,6 +5,9 @@ use std::time::Duration;
 /// What a host may choose about its PostgreSQL database; [`Default`] is right for a server.
 #[derive(Clone, Debug)]
 pub struct PostgresOptions {
+    /// Whether the schema is made in a database that has none. A program that only looks at one says
+    /// no. On by default.
+    pub create: bool,
     /// How many connections the store opens at most; at least one. Sixteen by default. The bus
     /// has two more.
     pub connections: u32,
@@ -25,6 +28,7 @@ pub struct PostgresOptions {
 impl Default for PostgresOptions {
     fn default() -> Self {
         Self {
+            create: true,
             connections: 16,
             acquire_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(30),

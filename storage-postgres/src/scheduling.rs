@@ -77,7 +77,10 @@ async fn appointment_page(
     let mut conditions = Conditions::new("true");
     let (from, to) = (filter.from, filter.to);
     let status = filter.status.map(|status| status.as_str());
-    conditions.and("appointments.patient_id = ?", filter.patient.map(UserId::get))?;
+    conditions.and(
+        "appointments.patient_id = ?",
+        filter.patient.map(UserId::get),
+    )?;
     conditions.and("appointments.doctor_id = ?", filter.doctor.map(UserId::get))?;
     conditions.and("appointments.status = ?", status)?;
     conditions.and("appointments.starts_at >= ?", from.map(Timestamp::micros))?;
@@ -182,7 +185,12 @@ impl SchedulingStore for PostgresStore {
     ) -> StoreResult<Written<CancelOutcome>> {
         let input = (appointment, reason.clone());
         self.keyed(write, input, |connection, write, (appointment, reason)| {
-            Box::pin(appointments::cancel(connection, write.at, *appointment, reason))
+            Box::pin(appointments::cancel(
+                connection,
+                write.at,
+                *appointment,
+                reason,
+            ))
         })
         .await
     }
@@ -196,7 +204,12 @@ impl SchedulingStore for PostgresStore {
         let input = (appointment, change.clone());
         self.keyed(write, input, |connection, write, (appointment, change)| {
             let at = write.at;
-            Box::pin(appointments::change_status(connection, at, *appointment, change))
+            Box::pin(appointments::change_status(
+                connection,
+                at,
+                *appointment,
+                change,
+            ))
         })
         .await
     }
@@ -220,7 +233,12 @@ impl SchedulingStore for PostgresStore {
         let input = (appointment, notes.cloned());
         self.keyed(write, input, |connection, write, (appointment, notes)| {
             let (at, notes) = (write.at, notes.as_ref());
-            Box::pin(appointments::update_notes(connection, at, *appointment, notes))
+            Box::pin(appointments::update_notes(
+                connection,
+                at,
+                *appointment,
+                notes,
+            ))
         })
         .await
     }

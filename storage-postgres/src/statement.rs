@@ -134,7 +134,8 @@ pub(crate) async fn lock_names(connection: &mut Connection, names: &[String]) ->
         connection,
         "waiting for a lock",
         "SELECT pg_advisory_xact_lock(key) FROM (
-             SELECT DISTINCT hashtextextended(name, 0) AS key FROM unnest($1) AS name ORDER BY key
+             SELECT DISTINCT hashtextextended(name, 0) AS key FROM unnest($1::TEXT[]) AS name
+             ORDER BY key
          ) AS keys",
         (names,),
     )
@@ -310,29 +311,5 @@ impl Conditions {
             items,
             total: u64::try_from(total).unwrap_or(0),
         })
-    }
-}
-
-/// Remembers every statement, so that a test can ask for its plan.
-#[cfg(test)]
-pub(crate) mod recorder {
-    use std::collections::BTreeSet;
-    use std::sync::{Mutex, PoisonError};
-
-    static STATEMENTS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-
-    pub(crate) fn note(sql: &str) {
-        let mut statements = STATEMENTS.lock().unwrap_or_else(PoisonError::into_inner);
-        if !statements.contains(sql) {
-            statements.insert(sql.to_owned());
-        }
-    }
-
-    /// Every statement that was run so far.
-    pub(crate) fn recorded() -> BTreeSet<String> {
-        STATEMENTS
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
     }
 }

@@ -1,26 +1,24 @@
 //! The store itself: opening, reading, writing.
 
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use telemed_core::journal::{EventBus, Write};
+use telemed_core::journal::{EventBus, LoggedEvent, Write};
 use telemed_core::store::{StoreError, StoreErrorKind, StoreResult, Written};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::connection::{Connection, address};
+use crate::bus::PostgresBus;
+use crate::connection::{Connection, Work, address};
 use crate::connections::{Connections, Lease, Place};
 use crate::failure::Fault;
-use crate::journal::{self, Decided, Verdict};
+use crate::journal::{self, Decided, Unknown, Verdict};
+use crate::limiter::PostgresLimiter;
 use crate::migrate::{MIGRATIONS, OpenError, migrate};
 use crate::options::PostgresOptions;
-
-/// Work on a connection, in the words of a closure: `|connection, input| Box::pin(…)`.
-///
-/// It may be run more than once, each time on a connection or in a transaction of its own.
-pub(crate) type Work<'c, T> = Pin<Box<dyn Future<Output = StoreResult<T>> + Send + 'c>>;
+use crate::scheduling::Coalescer;
 
 /// How often work is done anew because another transaction came between.
 const MOST_CONFLICTS: u32 = 12;
@@ -37,39 +35,106 @@ pub(crate) enum Repeat {
     IfUndone,
 }
 
+impl Repeat {
+    /// Whether this write may be done again: a repetition finds its key, if the first one took
+    /// effect.
+    pub(crate) fn of(write: &Write) -> Self {
+        match write.idempotency {
+            Some(_) => Self::Always,
+            None => Self::IfUndone,
+        }
+    }
+}
+
 /// Every storage trait of `telemed-core` on one PostgreSQL database.
 ///
 /// Any number of servers may use the database at the same time. Dropping the store lets what it
-/// has begun come to its end.
+/// has begun come to its end; copies are the same store.
+#[derive(Clone)]
 pub struct PostgresStore {
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    connections: Connections,
+    connections: Arc<Connections>,
     bus: Arc<dyn EventBus>,
+    /// A cursor below those of all events to come.
+    reached: AtomicI64,
+    coalescer: Coalescer,
+}
+
+impl Shared {
+    /// Announces what was committed.
+    fn announce(&self, events: &[LoggedEvent]) {
+        if let Some(last) = events.last() {
+            let reached = i64::try_from(last.seq).unwrap_or(0);
+            self.reached.fetch_max(reached, Ordering::AcqRel);
+            self.bus.publish(events);
+        }
+    }
+
+    /// Announces what may have been committed, once it is known that it was.
+    fn announce_later(self: &Arc<Self>, unknown: Unknown) {
+        let shared = Arc::clone(self);
+        tokio::spawn(async move {
+            let events = journal::committed(&shared.connections, unknown).await;
+            shared.announce(&events);
+        });
+    }
 }
 
 impl PostgresStore {
-    /// Opens the database at this URL and brings its schema up to date. Committed events are
-    /// announced on the bus.
+    /// Opens the database at this URL and brings its schema up to date. Commits, those of other
+    /// servers too, are announced on [`PostgresStore::bus`].
     ///
     /// # Errors
     /// [`OpenError`]: the database is newer than this program, is another's, or cannot be
     /// reached.
-    pub async fn open(
+    pub async fn open(url: &str, options: &PostgresOptions) -> Result<Self, OpenError> {
+        let (connections, reached) = connect(url, options).await?;
+        let bus = PostgresBus::start(&connections).await?;
+        Ok(Self::of(connections, reached, Arc::new(bus)))
+    }
+
+    /// As [`PostgresStore::open`], on a bus that the host brings. The store announces its own
+    /// commits there; how other servers hear of them is up to the bus.
+    ///
+    /// # Errors
+    /// As [`PostgresStore::open`].
+    pub async fn open_with_bus(
         url: &str,
         options: &PostgresOptions,
         bus: Arc<dyn EventBus>,
     ) -> Result<Self, OpenError> {
-        let address = address(url, options)?;
-        let connections = Connections::new(address, options.clone(), Uuid::new_v4());
-        let deadline = Instant::now() + options.acquire_timeout;
-        let mut connection = connections.connect(deadline).await?;
-        migrate(&mut connection, MIGRATIONS).await?;
-        journal::raise_base(&mut connection).await?;
-        let shared = Arc::new(Shared { connections, bus });
-        Ok(Self { shared })
+        let (connections, reached) = connect(url, options).await?;
+        Ok(Self::of(connections, reached, bus))
+    }
+
+    fn of(connections: Connections, reached: i64, bus: Arc<dyn EventBus>) -> Self {
+        let shared = Arc::new(Shared {
+            connections: Arc::new(connections),
+            bus,
+            reached: reached.into(),
+            coalescer: Coalescer::default(),
+        });
+        Self { shared }
+    }
+
+    /// What bookings of the same slot have in common.
+    pub(crate) fn coalescer(&self) -> &Coalescer {
+        &self.shared.coalescer
+    }
+
+    /// A limiter whose counts all servers on this database share.
+    #[must_use]
+    pub fn limiter(&self) -> PostgresLimiter {
+        PostgresLimiter::new(Arc::clone(&self.shared.connections))
+    }
+
+    /// The bus on which commits are announced.
+    #[must_use]
+    pub fn bus(&self) -> Arc<dyn EventBus> {
+        Arc::clone(&self.shared.bus)
     }
 
     /// Reads: statements that change nothing, each in a snapshot of its own.
@@ -152,13 +217,8 @@ impl PostgresStore {
         I: Send + Sync + 'static,
         T: Send + 'static,
     {
-        // A repetition finds its key, if the first one took effect.
-        let repeat = match write.idempotency {
-            Some(_) => Repeat::Always,
-            None => Repeat::IfUndone,
-        };
         self.write(
-            repeat,
+            Repeat::of(write),
             (write.clone(), input, decide),
             |connection, (write, input, decide)| {
                 Box::pin(async move {
@@ -199,6 +259,24 @@ impl PostgresStore {
     }
 }
 
+/// Connects, brings the schema up to date, and says how far the log has come.
+async fn connect(url: &str, options: &PostgresOptions) -> Result<(Connections, i64), OpenError> {
+    let address = address(url, options)?;
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "it tells server processes apart, and the engine knows nothing of it"
+    )]
+    let node = Uuid::new_v4();
+    let connections = Connections::new(address, options.clone(), node);
+    let deadline = Instant::now() + options.acquire_timeout;
+    // Closed at the end: it has no time limits any more.
+    let mut connection = connections.connect(deadline).await?;
+    migrate(&mut connection, MIGRATIONS, options.create).await?;
+    journal::raise_base(&mut connection).await?;
+    let reached = journal::horizon(&mut connection).await? - 1;
+    Ok((connections, reached))
+}
+
 /// Commits what is to be kept, with what it leaves behind, and undoes everything else.
 async fn end_transaction<T>(
     connection: &mut Connection,
@@ -222,7 +300,7 @@ async fn end_transaction<T>(
 }
 
 /// Runs work to its end, whether or not its caller waits for it.
-async fn in_a_task<T: Send + 'static>(
+pub(crate) async fn in_a_task<T: Send + 'static>(
     work: impl Future<Output = StoreResult<T>> + Send + 'static,
 ) -> StoreResult<T> {
     match tokio::spawn(work).await {
@@ -242,6 +320,8 @@ struct Tries {
     shared: Arc<Shared>,
     place: Place,
     repeat: Repeat,
+    /// How far the log had come before.
+    reached: i64,
     conflicts: u32,
     losses: u32,
 }
@@ -250,6 +330,7 @@ impl Tries {
     async fn new(shared: &Arc<Shared>, repeat: Repeat) -> StoreResult<Self> {
         Ok(Self {
             place: shared.connections.place().await?,
+            reached: shared.reached.load(Ordering::Acquire),
             shared: Arc::clone(shared),
             repeat,
             conflicts: 0,
@@ -274,9 +355,7 @@ impl Tries {
             Ok(answer) => {
                 let events = lease.connection.take_announced();
                 connections.give_back(lease);
-                if !events.is_empty() {
-                    self.shared.bus.publish(&events);
-                }
+                self.shared.announce(&events);
                 return Some(Ok(answer));
             }
             Err(error) => error,
@@ -294,6 +373,14 @@ impl Tries {
             }
             Some(Fault::Lost) => {
                 let may_be_done = lease.connection.may_have_committed();
+                if let Some((backend, events)) = lease.connection.take_unknown() {
+                    let after = self.reached;
+                    self.shared.announce_later(Unknown {
+                        backend,
+                        events,
+                        after,
+                    });
+                }
                 connections.distrust(lease);
                 self.losses += 1;
                 if self.losses > MOST_LOSSES || (may_be_done && self.repeat == Repeat::IfUndone) {

@@ -6,9 +6,7 @@ use telemed_core::id::{
     AppointmentId, BlockId, ClinicId, ConversationId, SessionId, SlotId, UserId,
 };
 use telemed_core::identity::{PasswordHash, SessionWithUser, StoredUser};
-use telemed_core::journal::{
-    Audience, Checkpoint, ClaimedJob, EventSpan, LoggedEvent, SealedAuditRow,
-};
+use telemed_core::journal::{Audience, Checkpoint, ClaimedJob, Event, LoggedEvent, SealedAuditRow};
 use telemed_core::messaging::{Conversation, ConversationRow, StoredMessage};
 use telemed_core::page::{PageLimit, PageRequest, PageSkip};
 use telemed_core::scheduling::{BlockedTime, Schedule, Slot, StoredAppointment};
@@ -41,10 +39,8 @@ pub struct Dump {
     pub conversations: Vec<(Conversation, Option<WrappedDataKey>, Vec<StoredMessage>)>,
     /// Everybody's list of conversations, and what of it is not put away.
     pub lists: Vec<(UserId, Vec<ConversationRow>, Vec<ConversationId>)>,
-    /// From where to where the log of events reaches.
-    pub span: EventSpan,
-    /// Every event that somebody is told.
-    pub events: Vec<LoggedEvent>,
+    /// Every event that somebody is told, in the order of their cursors.
+    pub events: Vec<Event>,
     /// The audit trail; reading it seals it.
     pub audit: Vec<SealedAuditRow>,
     /// The newest checkpoint.
@@ -103,8 +99,7 @@ pub async fn dump(storage: &dyn Storage, sessions: &[SessionId]) -> Dump {
         appointments: by_number!(storage, appointment_by_id, AppointmentId),
         conversations: conversations(storage, &lists).await,
         lists,
-        span: storage.event_span().await.unwrap(),
-        events: events_of(storage, users.iter().map(|user| user.id)).await,
+        events: events_in_span(storage, users.iter().map(|user| user.id)).await,
         audit: audit_trail(storage).await,
         checkpoint: storage.newest_checkpoint(None).await.unwrap(),
         next_job_due: storage.next_job_due().await.unwrap(),
@@ -162,6 +157,32 @@ pub async fn all_users(storage: &dyn Storage) -> Vec<StoredUser> {
         }
         users.extend(page.items);
     }
+}
+
+/// The events by themselves: the cursors of two stores need not be the same, but they rise.
+///
+/// # Panics
+/// When they do not.
+#[must_use]
+pub fn without_cursors(logged: Vec<LoggedEvent>) -> Vec<Event> {
+    let do_rise = logged.is_sorted_by(|one, next| one.seq < next.seq);
+    assert!(do_rise, "the cursor does not rise");
+    logged.into_iter().map(|one| one.event).collect()
+}
+
+/// Every event that one of these users is told, without cursors; the log reaches that far.
+async fn events_in_span(
+    storage: &dyn Storage,
+    users: impl IntoIterator<Item = UserId>,
+) -> Vec<Event> {
+    let logged = events_of(storage, users).await;
+    let span = storage.event_span().await.unwrap();
+    let last = logged.last().map_or(0, |event| event.seq);
+    assert!(
+        last.max(span.dropped_up_to) <= span.newest,
+        "a cursor beyond the newest"
+    );
+    without_cursors(logged)
 }
 
 /// Every event that one of these users is told.

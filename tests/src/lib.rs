@@ -39,10 +39,12 @@
 
 pub mod build;
 pub mod client;
+pub mod cluster;
 pub mod dump;
 pub mod engine;
 pub mod invariants;
 pub mod lockstep;
+pub mod postgres;
 pub mod practice;
 mod runner;
 pub mod server;
@@ -50,5 +52,6 @@ mod stores;
 pub mod suite;
 pub mod traffic;
 
-pub use runner::{in_runtime, together, trials};
+pub use postgres::PostgresUnderTest;
+pub use runner::{in_runtime, on_postgres, together, trials};
 pub use stores::{Fixture, MemoryUnderTest, SqliteUnderTest, StoreUnderTest};

@@ -9,6 +9,7 @@ use tokio::sync::Barrier;
 
 use crate::StoreUnderTest;
 use crate::build::World;
+use crate::postgres::{self, PostgresServer, PostgresUnderTest};
 use crate::suite::Case;
 
 /// How long a case may take before it counts as hanging.
@@ -48,6 +49,26 @@ pub fn trials(store: &Arc<impl StoreUnderTest>, cases: &[Case]) -> Vec<Trial> {
         )
     };
     cases.iter().map(trial).collect()
+}
+
+/// The tests of a PostgreSQL. Without a server they show as ignored, with the reason, or they fail
+/// where it is required.
+#[must_use]
+pub fn on_postgres(tests: impl FnOnce(PostgresUnderTest) -> Vec<Trial>) -> Vec<Trial> {
+    let server = PostgresServer::of_environment();
+    let is_there = server.is_some();
+    // They are listed without a server, too; that they are not run is seen to below.
+    let server = server.unwrap_or_else(|| PostgresServer::at("postgres://localhost"));
+    let tests = tests(PostgresUnderTest(server));
+    if is_there {
+        return tests;
+    }
+    let is_required = postgres::is_required();
+    let missing = |test: Trial| {
+        let name = format!("{} ({})", test.name(), postgres::MISSING);
+        Trial::test(name, || Err(postgres::MISSING.into())).with_ignored_flag(!is_required)
+    };
+    tests.into_iter().map(missing).collect()
 }
 
 /// Calls from so many tasks at once, and their answers in the order of the callers.

@@ -22,11 +22,12 @@ use std::sync::Arc;
 use failures::operation::Operation;
 use failures::sweep::{every_call, opening, sweep};
 use libtest_mimic::{Arguments, Trial};
-use telemed_tests::{MemoryUnderTest, SqliteUnderTest, StoreUnderTest, in_runtime};
+use telemed_tests::{MemoryUnderTest, SqliteUnderTest, StoreUnderTest, in_runtime, on_postgres};
 
 fn main() -> ExitCode {
     let mut all = trials(&Arc::new(MemoryUnderTest));
     all.extend(trials(&Arc::new(SqliteUnderTest)));
+    all.extend(on_postgres(|postgres| trials(&Arc::new(postgres))));
     libtest_mimic::run(&Arguments::from_args(), all).exit_code()
 }
 

@@ -15,6 +15,7 @@ mod http {
     mod hosting;
     mod idempotency;
     mod languages;
+    mod limits;
     mod messaging;
     mod notifications;
     mod openapi;

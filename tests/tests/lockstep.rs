@@ -1,19 +1,43 @@
-//! Random sequences of steps on SQLite and the in-memory store in lock step.
+//! Random sequences of steps on each store and the in-memory store in lock step.
 //!
 //! `TELEMED_LONG=1` runs longer sequences, and more of them.
 
-use std::collections::BTreeSet;
+// A panic is how a test fails.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
 use proptest::prop_oneof;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, FileFailurePersistence, TestRunner};
 use telemed_tests::lockstep::{chats, prelude, run, steps};
-use telemed_tests::{MemoryUnderTest, SqliteUnderTest, StoreUnderTest, in_runtime};
+use telemed_tests::{MemoryUnderTest, SqliteUnderTest, StoreUnderTest, in_runtime, on_postgres};
 
-#[test]
-fn sqlite_does_what_memory_does() {
+fn main() -> ExitCode {
+    // On PostgreSQL every statement is a message to another process: fewer.
+    let mut all = vec![trial(SqliteUnderTest, 96, 3000)];
+    all.extend(on_postgres(|postgres| vec![trial(postgres, 18, 600)]));
+    all.push(Trial::test("the_steps_see_every_outcome", || {
+        the_steps_see_every_outcome();
+        Ok(())
+    }));
+    libtest_mimic::run(&Arguments::from_args(), all).exit_code()
+}
+
+/// So many sequences, and so many in the long version.
+fn trial(store: impl StoreUnderTest, short: u32, long: u32) -> Trial {
+    let name = format!("{}_does_what_memory_does", store.name());
+    Trial::test(name, move || {
+        does_what_memory_does(&store, short, long);
+        Ok(())
+    })
+}
+
+fn does_what_memory_does(store: &impl StoreUnderTest, short: u32, long: u32) {
     let is_long = std::env::var_os("TELEMED_LONG").is_some_and(|value| value == "1");
-    let (cases, length) = if is_long { (3000, 200) } else { (96, 60) };
+    let (cases, length) = if is_long { (long, 200) } else { (short, 60) };
     let persistence = FileFailurePersistence::Direct(concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/proptest-regressions/lockstep.txt"
@@ -28,7 +52,7 @@ fn sqlite_does_what_memory_does() {
     let outcome = TestRunner::new(config).run(&sequences, |steps| {
         let steps = [prelude(), steps].concat();
         in_runtime(async {
-            let (one, other) = (MemoryUnderTest.fresh().await, SqliteUnderTest.fresh().await);
+            let (one, other) = (MemoryUnderTest.fresh().await, store.fresh().await);
             run(one, other, &steps).await;
         });
         Ok(())
@@ -40,7 +64,6 @@ fn sqlite_does_what_memory_does() {
 
 /// Sequences that come to nothing would prove nothing: these, which are always the same, see
 /// every outcome there is.
-#[test]
 fn the_steps_see_every_outcome() {
     let mut runner = TestRunner::deterministic();
     let mut seen = BTreeSet::new();

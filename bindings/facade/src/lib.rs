@@ -20,7 +20,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `config.rs` | what a host decides |
-//! | `open.rs` | the order in which things are opened, and why that can fail |
+//! | `open.rs`, `open/` | the order in which things are opened, and why that can fail |
 //! | `telemed.rs` | the open engine |
 //! | `jobs.rs` | the background tasks |
 //! | `serve.rs` | the server (feature `server`) |
@@ -37,13 +37,22 @@
 //! **Back up the key files**: without `master.key` the database does not open again. With
 //! `memory:` nothing is written.
 //!
-//! Several processes may open one database, as a command beside a server does. Their events do
-//! not reach each other.
+//! Several processes may open one SQLite database, as a command beside a server does. Their events
+//! do not reach each other.
+//!
+//! # Several servers
+//!
+//! With `postgres://…` any number of servers share a database. They share the key files too: give
+//! all of them the same key folder, or copies of it. The first start makes the keys, and of
+//! several that start at once on a shared folder one; a database that has keys is never served
+//! with others. The data folder is each server's own: its checkpoints of the audit trail, and the
+//! name (`server.id`) under which the database remembers that there are some. Events, the limits
+//! on rates and those on guessing passwords, jobs and idempotency keys hold over all servers.
 //!
 //! # Features
 //!
-//! `sqlite` (on by default) brings the embedded store, `server` (on by default) the HTTP surfaces
-//! and `Telemed::serve`.
+//! `sqlite` (on by default) brings the embedded store, `postgres` the one that several servers
+//! share, `server` (on by default) the HTTP surfaces and `Telemed::serve`.
 
 mod checkpoints;
 mod clock;

@@ -61,7 +61,7 @@ pub(super) async fn lay(connection: &mut Connection, long: &[&Letter]) -> StoreR
     change(
         connection,
         "laying long frames out",
-        "INSERT INTO bus_frames (id, frame) SELECT * FROM unnest($1, $2)
+        "INSERT INTO bus_frames (id, frame) SELECT * FROM unnest($1::UUID[], $2::TEXT[])
          ON CONFLICT (id) DO NOTHING",
         (ids, texts),
     )
@@ -102,7 +102,8 @@ mod tests {
 
     use super::*;
 
-    pub(crate) fn a_letter_is_the_frame() {
+    #[test]
+    fn a_letter_is_the_frame() {
         let frame = Frame {
             id: Uuid::from_u128(7).into(),
             kind: FrameKind::Typing,

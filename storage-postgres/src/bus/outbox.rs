@@ -109,7 +109,8 @@ async fn tell(
         .letters
         .iter()
         .partition(|letter| letter.text.len() <= MOST_INLINE);
-    if !long.is_empty() {
+    let has_long = !long.is_empty();
+    if has_long {
         frames::lay(connection, &long).await?;
     }
     let events = waiting.has_events.then(|| format!("events {node}"));
@@ -123,9 +124,13 @@ async fn tell(
     any(
         connection,
         "notifying other servers",
-        "SELECT pg_notify($1, payload) FROM unnest($2) AS payload",
+        "SELECT pg_notify($1, payload) FROM unnest($2::TEXT[]) AS payload",
         (channel, payloads),
     )
-    .await
-    .map(drop)
+    .await?;
+    // Whoever lays out tidies up.
+    if has_long {
+        frames::clear(connection).await?;
+    }
+    Ok(())
 }

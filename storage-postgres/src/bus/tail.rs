@@ -7,7 +7,6 @@ use telemed_core::store::StoreResult;
 use uuid::Uuid;
 
 use super::Shared;
-use crate::connection::Connection;
 use crate::rows;
 use crate::statement::{all, single};
 

@@ -59,7 +59,7 @@ async fn seal(connection: &mut Connection, limit: u32) -> StoreResult<Verdict<Au
         hashes.push(end.hash);
     }
     let sql = format!(
-        "WITH sealed AS (SELECT * FROM unnest($1, $2, $3) AS sealed (seq, number, hash)),
+        "WITH sealed AS (SELECT * FROM unnest($1::BIGINT[], $2::BIGINT[], $3::BYTEA[]) AS sealed (seq, number, hash)),
               opened AS (DELETE FROM audit_open WHERE seq = ANY($1) RETURNING *)
          INSERT INTO audit_rows (number, hash, {columns})
          SELECT number, hash, {columns} FROM sealed JOIN opened USING (seq)",

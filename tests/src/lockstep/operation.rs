@@ -291,7 +291,7 @@ pub enum Operation {
     },
     ReadEvents {
         audience: Vec<i64>,
-        after: u64,
+        after: usize,
         limit: u32,
     },
     ReadRelation {

@@ -402,7 +402,7 @@ fn lists() -> impl Strategy<Value = Operation> {
             length
         }),
         (1i64..9).prop_map(|appointment| Do::ReadAppointment { appointment }),
-        (vec(user(), 0..4), 0u64..20, 0u32..10).prop_map(|(audience, after, limit)| {
+        (vec(user(), 0..4), 0usize..20, 0u32..10).prop_map(|(audience, after, limit)| {
             Do::ReadEvents {
                 audience,
                 after,

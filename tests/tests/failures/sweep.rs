@@ -188,8 +188,8 @@ async fn effects(scene: &Scene, dump: &Dump) -> Vec<String> {
         ));
     }
     lines.extend(messaging::effects(dump));
-    for logged in &dump.events {
-        let (kind, subject) = (logged.event.kind, logged.event.subject);
+    for event in &dump.events {
+        let (kind, subject) = (event.kind, event.subject);
         lines.push(format!("event {kind} {}", messaging::shown(subject)));
     }
     for sealed in &dump.audit {

@@ -13,6 +13,7 @@ const ALLERGIES: &str = "canaryallergy to everything";
 const CONTACT: &str = "canary-0123456789";
 const REASON: &str = "canaryreason in the left knee";
 const CANCELLED: &str = "canarycancelled because of snow";
+const MOVED: &str = "canarymoved because of a wedding";
 const REJECTED: &str = "canaryrejected for want of time";
 const PASSWORD: &str = "canarypassword-9000";
 const WRONG_PASSWORD: &str = "canarywrongpassword";
@@ -22,12 +23,13 @@ const LINE: &str = "canaryline <b>in</b> a call";
 const UNSENT: &str = "canaryunsent because it is an image";
 const BORN: &str = "1971-03-09";
 /// Sealed at rest, and never logged.
-const SECRETS: [&str; 13] = [
+const SECRETS: [&str; 14] = [
     ADDRESS,
     ALLERGIES,
     CONTACT,
     REASON,
     CANCELLED,
+    MOVED,
     REJECTED,
     PASSWORD,
     WRONG_PASSWORD,
@@ -157,6 +159,11 @@ async fn nothing_private_is_in_clear_at_rest_or_in_the_log() {
         .key("canary")
         .json(&book);
     let made = keyed.send().await.expect(201);
+    let elsewhere = visit.any_slot(&doctor, clinic, 1).await;
+    let path = format!("//api/appointments/{}/reschedule", made["id"]);
+    let to = json!({"slot_id": elsewhere, "reschedule_reason": MOVED});
+    let moved = client.put(&path, &to).await.expect(200);
+    assert_eq!(moved["data"]["appointment"]["reschedule_reason"], MOVED);
     let path = format!("/appointments/{}/cancel", made["id"]);
     let _ = client
         .post(&path, &json!({"cancelled_reason": CANCELLED}))

@@ -49,6 +49,11 @@ async fn listed_origins_may_call_and_others_may_not() {
             ("/patients/1", "PUT"),
             ("/slots/1", "DELETE"),
             ("/slots/", "POST"),
+            ("//api/auth/login", "POST"),
+            ("//api/appointments", "POST"),
+            ("//api/appointments/1", "DELETE"),
+            ("//api/appointments/1/reschedule/", "PUT"),
+            ("//api/availability/schedule", "PUT"),
         ] {
             let answer = preflight(client, origin, path, method).await;
             assert!(
@@ -86,7 +91,14 @@ async fn listed_origins_may_call_and_others_may_not() {
             assert!(words(&answer, "vary").contains(&"origin".to_owned()));
         }
         // Answers and refusals alike can be read.
-        for path in ["/clinics", "/auth/profile", "/nowhere"] {
+        for path in [
+            "/clinics",
+            "/auth/profile",
+            "/nowhere",
+            "//api/users/doctors",
+            "//api/auth/me",
+            "//api/nowhere",
+        ] {
             let answer = client
                 .request(Method::GET, path)
                 .header("origin", origin)
@@ -127,42 +139,42 @@ async fn listed_origins_may_call_and_others_may_not() {
         "null",
         "*",
     ] {
-        let answer = preflight(client, origin, "/auth/login", "POST").await;
-        assert_eq!(
-            answer.header("access-control-allow-origin"),
-            None,
-            "{origin}"
-        );
-        let answer = client
-            .request(Method::GET, "/clinics")
-            .header("origin", origin)
-            .send()
-            .await;
-        assert_eq!(
-            answer.header("access-control-allow-origin"),
-            None,
-            "{origin}"
-        );
-        assert_eq!(
-            answer.header("access-control-allow-credentials"),
-            None,
-            "{origin}"
-        );
+        for path in ["/auth/login", "//api/auth/login"] {
+            let answer = preflight(client, origin, path, "POST").await;
+            let allowed = answer.header("access-control-allow-origin");
+            assert_eq!(allowed, None, "{path} {origin}");
+        }
+        for path in ["/clinics", "//api/users/doctors"] {
+            let request = client.request(Method::GET, path);
+            let answer = request.header("origin", origin).send().await;
+            for header in [
+                "access-control-allow-origin",
+                "access-control-allow-credentials",
+            ] {
+                assert_eq!(answer.header(header), None, "{path} {origin}");
+            }
+        }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_list_no_origin_may_call() {
     let visit = Visit::shared().await;
-    for origin in ["https://app.example", "http://localhost:3000", "null"] {
-        let answer = preflight(&visit.anonymous, origin, "/auth/login", "POST").await;
-        assert_eq!(answer.header("access-control-allow-origin"), None);
-        let request = visit.anonymous.request(Method::GET, "/clinics");
-        let answer = request.header("origin", origin).send().await;
-        assert_eq!(
-            answer.status, 200,
-            "a request that is no browser's is served"
-        );
-        assert_eq!(answer.header("access-control-allow-origin"), None);
+    let own = &visit.practice.server.base;
+    for origin in ["https://app.example", "http://localhost:3000", "null", own] {
+        for (post, read) in [
+            ("/auth/login", "/clinics"),
+            ("//api/auth/login", "//api/users/doctors"),
+        ] {
+            let answer = preflight(&visit.anonymous, origin, post, "POST").await;
+            assert_eq!(answer.header("access-control-allow-origin"), None);
+            let request = visit.anonymous.request(Method::GET, read);
+            let answer = request.header("origin", origin).send().await;
+            assert_eq!(
+                answer.status, 200,
+                "a request that is no browser's is served"
+            );
+            assert_eq!(answer.header("access-control-allow-origin"), None);
+        }
     }
 }

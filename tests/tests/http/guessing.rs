@@ -16,7 +16,7 @@ async fn guess(client: &Client, email: &str, password: &str) -> Answer {
 }
 
 /// A visitor from another address of the loopback network.
-fn from_address(visit: &Visit, address: &str) -> Client {
+pub fn from_address(visit: &Visit, address: &str) -> Client {
     let address: IpAddr = address.parse().unwrap();
     let http = reqwest::Client::builder().local_address(address).no_proxy();
     Client::over(http.build().unwrap(), &visit.practice.server.base)

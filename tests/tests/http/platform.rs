@@ -4,6 +4,9 @@ mod accounts;
 mod booking;
 mod cookie;
 mod hours;
+mod keys;
+mod lists;
+mod routes;
 mod shapes;
 
 use reqwest::Method;
@@ -69,7 +72,7 @@ pub(super) fn ok(answer: &Answer, status: u16) -> Value {
 
 /// The body of a refusal.
 #[track_caller]
-pub(super) fn refused(answer: &Answer, status: u16, code: &str) -> Value {
+pub fn refused(answer: &Answer, status: u16, code: &str) -> Value {
     let body = answer.json();
     let told = (answer.status, body["error_code"].as_str());
     assert_eq!(told, (status, Some(code)), "{body}");

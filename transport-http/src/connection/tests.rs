@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use telemed_core::limits::{LimitProfile, RateLimits};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -176,7 +176,9 @@ async fn a_socket_that_does_not_answer_a_stop_is_cut_off() {
     served.stop().await;
     assert!(started.elapsed() < CUT_OFF);
     let mut rest = Vec::new();
-    let _ = timeout(CUT_OFF, stalled.read_to_end(&mut rest)).await.unwrap();
+    let _ = timeout(CUT_OFF, stalled.read_to_end(&mut rest))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

@@ -125,7 +125,10 @@ impl Served {
             );
         }
         let stream = TcpStream::connect(self.address).await.unwrap();
-        match timeout(PATIENCE, client_async(request, stream)).await.unwrap() {
+        match timeout(PATIENCE, client_async(request, stream))
+            .await
+            .unwrap()
+        {
             Ok((socket, _)) => Ok(Ws { socket }),
             Err(Error::Http(response)) => {
                 let body = response.body().clone().unwrap_or_default();

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use telemed_core::journal::LocalBus;
 use telemed_core::store::StoreErrorKind;
 use telemed_storage_postgres::{OpenError as PostgresError, PostgresOptions, PostgresStore};
 
@@ -12,12 +11,16 @@ use crate::open::{OpenError, Store};
 /// Opens the database at this URL. Of the URL, which may hold a password, nothing is shown.
 pub(super) async fn open(config: &Config, url: &str) -> Result<Store, OpenError> {
     let options = PostgresOptions {
+        create: config.create,
         relaxed_durability: config.relaxed_durability,
         ..PostgresOptions::default()
     };
-    let bus = Arc::new(LocalBus::default());
-    match PostgresStore::open(url, &options, bus.clone()).await {
-        Ok(store) => Ok(Store::alone(Arc::new(store), bus)),
+    match PostgresStore::open(url, &options).await {
+        Ok(store) => Ok(Store {
+            bus: store.bus(),
+            limiter: Arc::new(store.limiter()),
+            storage: Arc::new(store),
+        }),
         Err(error) => Err(OpenError::Unusable {
             database: "the PostgreSQL database".to_owned(),
             reason: format!("{error}{}", advice(&error)),
@@ -29,6 +32,7 @@ pub(super) async fn open(config: &Config, url: &str) -> Result<Store, OpenError>
 fn advice(error: &PostgresError) -> &'static str {
     match error {
         PostgresError::Newer { .. } | PostgresError::Unsuitable => "",
+        PostgresError::Absent => ": check the address",
         PostgresError::Changed { .. } => ": use the program that made it",
         PostgresError::Foreign => ": name another database, or another schema of it",
         PostgresError::Store(error) => match error.kind {

@@ -69,7 +69,7 @@ async fn reading_clears_what_was_unread(world: Arc<World>) {
     let answer = store.mark_messages(&mark).await.unwrap();
     assert_eq!(answer, Written::Applied(marked(0, 10, 2)));
     let events = world.dump().await.events;
-    let data = &events.last().unwrap().event.data;
+    let data = &events.last().unwrap().data;
     assert_eq!((&data["after"], &data["up_to"]), (&0.into(), &10.into()));
     let again = world.unchanged(store.mark_messages(&mark)).await.unwrap();
     assert_eq!(again, Written::Replayed(subject));

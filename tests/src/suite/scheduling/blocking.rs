@@ -175,7 +175,7 @@ async fn a_block_cancels_what_it_is_given(world: Arc<World>) {
     let dump = world.dump().await;
     let audit: Vec<_> = dump.audit.iter().map(|row| row.row.subject).collect();
     assert_eq!(audit[audit.len() - 3..], about);
-    let events: Vec<_> = dump.events.iter().map(|one| one.event.subject).collect();
+    let events: Vec<_> = dump.events.iter().map(|event| event.subject).collect();
     assert_eq!(events, about);
     let mut heard = Vec::new();
     while heard.len() < about.len() {

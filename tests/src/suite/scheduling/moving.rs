@@ -176,7 +176,7 @@ async fn a_move_takes_the_new_seat_and_frees_the_old(world: Arc<World>) {
     let dump = world.dump().await;
     invariants::check(&dump);
     assert_eq!(dump.audit.last().unwrap().row, write.audit);
-    assert_eq!(dump.events.last().unwrap().event, write.events[0]);
+    assert_eq!(dump.events.last(), write.events.first());
     let jobs = open_jobs(&*world.storage).await;
     let mut jobs: Vec<_> = jobs.into_iter().map(|one| one.job).collect();
     jobs.sort_by_key(|job| job.id);

@@ -208,6 +208,7 @@ async fn cancelling_and_moving() {
         (&moved["status"], &moved["id"]),
         (&json!("scheduled"), &made["id"])
     );
+    assert_eq!(moved["reschedule_reason"], "x");
     assert_eq!(
         instant(&moved["appointment_date"]),
         instant(&json!(at("10:00")))

@@ -184,11 +184,17 @@ async fn a_move_gains_the_new_seat_or_changes_nothing() {
             format!("{DAY}T{utc}:00Z")
         );
         assert_eq!(moved["appointment"]["id"], visit["id"]);
+        assert_eq!(moved["appointment"]["reschedule_reason"], "busy");
     }
     let back = go(&practice.doctor.token, json!({"slot_id": visit["slot_id"]}))
         .await
         .data(200);
     assert_eq!(back["appointment"]["slot_id"], visit["slot_id"]);
+    // The reason was that of another move.
+    assert_eq!(back["appointment"]["reschedule_reason"], Value::Null);
+    let long = json!({"slot_id": visit["slot_id"], "reschedule_reason": "x".repeat(501)});
+    let long = go(&one.token, long).await.failed(400, "VALIDATION_ERROR");
+    assert_eq!(long["field"], "reschedule_reason");
     let none = go(&one.token, json!({}))
         .await
         .failed(400, "VALIDATION_ERROR");

@@ -66,6 +66,32 @@ async fn doctors_are_listed_in_pages() {
 }
 
 #[tokio::test]
+async fn a_day_without_a_midnight_begins_after_it() {
+    let house = House::open().await;
+    let practice = house.practice_with("Africa/Cairo", 20).await;
+    // In the night to the 26th of April the clocks of Cairo go from midnight to one.
+    let last = house.slot(&practice, "2030-04-25T21:30:00Z", 1).await;
+    let first = house.slot(&practice, "2030-04-25T22:00:00Z", 1).await;
+    let path = format!("/appointments/doctors/{}/availability", practice.doctor.id);
+    for (query, expected) in [
+        ("date=2030-04-25", json!([[last, "23:30"]])),
+        ("date=2030-04-26", json!([[first, "01:00"]])),
+        (
+            "from=2030-04-25&to=2030-04-26",
+            json!([[last, "23:30"], [first, "01:00"]]),
+        ),
+    ] {
+        let path = format!("{path}?{query}");
+        let found = house.ask("GET", &path, &[], None).await.data(200);
+        let slots = found["available_slots"].as_array().unwrap().iter();
+        let told: Vec<_> = slots
+            .map(|slot| json!([slot["slot_id"], slot["start"]]))
+            .collect();
+        assert_eq!(json!(told), expected, "{query}");
+    }
+}
+
+#[tokio::test]
 async fn free_times_are_shown_by_the_clinics_clocks() {
     let house = House::open().await;
     let practice = house.with_hours("Africa/Cairo").await;

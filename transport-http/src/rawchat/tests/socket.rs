@@ -47,7 +47,14 @@ async fn a_message_goes_to_its_receiver_on_all_sockets() {
     for socket in [&mut first, &mut second] {
         let mut frame = socket.json().await;
         let fields = frame.as_object_mut().unwrap();
-        assert!(fields.remove("timestamp").unwrap().as_str().unwrap().ends_with('Z'));
+        assert!(
+            fields
+                .remove("timestamp")
+                .unwrap()
+                .as_str()
+                .unwrap()
+                .ends_with('Z')
+        );
         assert!(fields.remove("message_id").unwrap().is_string());
         assert!(fields.remove("feed_seq").unwrap().is_u64());
         assert_eq!(
@@ -120,8 +127,14 @@ async fn users_talk_with_administrators() {
     let error = user.json().await;
     assert_eq!(error["type"], "error");
     assert_eq!(error["error_code"], "VALIDATION_ERROR");
-    assert!(error["detail"].as_str().unwrap().contains("receiver_id"), "{error}");
-    let nobody = Person { id: 999_999, ..other };
+    assert!(
+        error["detail"].as_str().unwrap().contains("receiver_id"),
+        "{error}"
+    );
+    let nobody = Person {
+        id: 999_999,
+        ..other
+    };
     user.say(&to(&nobody, "hello")).await;
     assert_eq!(user.json().await["error_code"], "NOT_FOUND");
 }
@@ -179,16 +192,24 @@ async fn ids_may_be_numbers_and_labels_may_be_absent() {
         .say(&json!({"receiver_id": talk.doctor.id, "message_text": "x", "appointment_id": null}))
         .await;
     let frame = receiver.json().await;
-    assert_eq!((&frame["appointment_id"], &frame["service_id"]), (&json!(""), &json!("")));
+    assert_eq!(
+        (&frame["appointment_id"], &frame["service_id"]),
+        (&json!(""), &json!(""))
+    );
 }
 
 async fn delivered(served: &Served, talk: &Talk) -> Vec<bool> {
     let path = format!("/conversations/{}/messages", talk.id);
     // By the sender, whose look marks nothing.
-    let data = served.house.api("GET", &path, &talk.patient.token, None).await;
+    let data = served
+        .house
+        .api("GET", &path, &talk.patient.token, None)
+        .await;
     let data = data.data(200);
     let messages = data["messages"].as_array().unwrap().iter();
-    messages.map(|one| one["delivered_at"].is_string()).collect()
+    messages
+        .map(|one| one["delivered_at"].is_string())
+        .collect()
 }
 
 /// Waits until so many messages are delivered.
@@ -313,7 +334,11 @@ async fn credentials_before_the_upgrade() {
         (&path, &[("sec-websocket-protocol", "bearer, bad")], 401),
         (&path, &[("cookie", cookie.as_str()), foreign], 403),
         (&others, &[("authorization", bearer.as_str())], 403),
-        (&others, &[("sec-websocket-protocol", protocol.as_str())], 403),
+        (
+            &others,
+            &[("sec-websocket-protocol", protocol.as_str())],
+            403,
+        ),
         (&others, &[("cookie", cookie.as_str()), allowed], 403),
     ] {
         let (refused, body) = served.try_socket(path, headers).await.err().unwrap();
@@ -323,7 +348,9 @@ async fn credentials_before_the_upgrade() {
     }
     // No WebSocket at all.
     for (path, status) in [(path.as_str(), 400), ("/ws/abc", 404)] {
-        let (refused, body) = served.http("GET", path, &[("authorization", &bearer)], "").await;
+        let (refused, body) = served
+            .http("GET", path, &[("authorization", &bearer)], "")
+            .await;
         assert!([status, 400].contains(&refused), "{path}: {refused} {body}");
         assert!(serde_json::from_str::<Value>(&body).unwrap()["detail"].is_string());
     }

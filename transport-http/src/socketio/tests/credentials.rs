@@ -85,7 +85,10 @@ async fn the_cookie_counts_on_allowed_pages_only() {
         (None, Some("UNAUTHORIZED")),
     ] {
         let headers = with(origin.clone());
-        let headers: Vec<_> = headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let headers: Vec<_> = headers
+            .iter()
+            .map(|(n, v)| (n.as_str(), v.as_str()))
+            .collect();
         let text = answer(&served, &headers, "").await.1;
         match refusal {
             None => assert!(text.starts_with("40{"), "{origin:?}: {text}"),
@@ -128,7 +131,10 @@ async fn polls_have_the_headers_of_cors() {
             .whole("GET", polling, &[("origin", origin)], "")
             .await;
         assert_eq!(head.contains(allowed), expected, "{head}");
-        assert_eq!(head.contains("access-control-allow-credentials: true"), expected);
+        assert_eq!(
+            head.contains("access-control-allow-credentials: true"),
+            expected
+        );
     }
 }
 
@@ -221,7 +227,11 @@ async fn a_command_of_an_ended_session_is_not_done() {
     assert_eq!(socket.closed().await, Some(1008));
     let doctor = served.house.login(&talk.doctor.email).await;
     let path = format!("/conversations/{}/messages", talk.id);
-    let messages = served.house.api("GET", &path, &doctor, None).await.data(200);
+    let messages = served
+        .house
+        .api("GET", &path, &doctor, None)
+        .await
+        .data(200);
     assert_eq!(messages["total"], 0);
 }
 

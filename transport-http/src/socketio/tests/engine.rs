@@ -51,7 +51,13 @@ fn opening(text: &str) -> Value {
     names.sort();
     assert_eq!(
         names,
-        ["maxPayload", "pingInterval", "pingTimeout", "sid", "upgrades"]
+        [
+            "maxPayload",
+            "pingInterval",
+            "pingTimeout",
+            "sid",
+            "upgrades"
+        ]
     );
     assert_eq!(opening["pingInterval"], 25_000);
     assert_eq!(opening["pingTimeout"], 60_000);
@@ -100,7 +106,10 @@ async fn what_is_asked_wrongly_is_400() {
         let (status, body) = served.http(method, path, &[], "").await;
         assert_eq!(status, 400, "{method} {path}: {body}");
         let error: Value = serde_json::from_str(&body).unwrap();
-        assert!(error["code"].is_u64() && error["message"].is_string(), "{body}");
+        assert!(
+            error["code"].is_u64() && error["message"].is_string(),
+            "{body}"
+        );
     }
     for path in [
         "/socket.io/?transport=websocket",
@@ -173,7 +182,10 @@ async fn a_second_poll_ends_the_session() {
     let mut both = [first, second];
     both.sort();
     assert_eq!(both[1].0, 400, "{both:?}");
-    assert!(both[0] == (200, "1".to_owned()) || both[0].0 == 400, "{both:?}");
+    assert!(
+        both[0] == (200, "1".to_owned()) || both[0].0 == 400,
+        "{both:?}"
+    );
     assert!(served.is_gone(&sid).await);
 }
 

@@ -35,10 +35,16 @@ async fn heard(socket: &mut Ws, name: &str) -> Vec<Value> {
 #[tokio::test]
 async fn a_message_reaches_both_in_their_words_and_nobody_else() {
     let (served, talk) = talking().await;
-    let mut sender = served.connected(&talk.patient, json!({"words": "calls"})).await;
-    let mut sender_too = served.connected(&talk.patient, json!({"words": "chat"})).await;
+    let mut sender = served
+        .connected(&talk.patient, json!({"words": "calls"}))
+        .await;
+    let mut sender_too = served
+        .connected(&talk.patient, json!({"words": "chat"}))
+        .await;
     let mut chat = served.connected(&talk.doctor, json!({})).await;
-    let mut calls = served.connected(&talk.doctor, json!({"words": "calls"})).await;
+    let mut calls = served
+        .connected(&talk.doctor, json!({"words": "calls"}))
+        .await;
     let third = served.house.patient().await;
     let mut third = served.connected(&third, json!({})).await;
 
@@ -73,18 +79,25 @@ async fn a_message_reaches_both_in_their_words_and_nobody_else() {
 async fn what_is_sent_over_http_reaches_sockets() {
     let (served, talk) = talking().await;
     let mut doctor = served.connected(&talk.doctor, json!({})).await;
-    let mut patient = served.connected(&talk.patient, json!({"words": "calls"})).await;
+    let mut patient = served
+        .connected(&talk.patient, json!({"words": "calls"}))
+        .await;
     served.house.say(&talk, &talk.patient, "over http").await;
     let told = doctor.event_named("new_message").await;
     assert_eq!(told["message"]["message"], "over http");
-    assert_eq!(patient.event_named("chat:message").await["body"], "over http");
+    assert_eq!(
+        patient.event_named("chat:message").await["body"],
+        "over http"
+    );
 }
 
 #[tokio::test]
 async fn words_follow_what_is_sent_unless_they_are_given() {
     let (served, talk) = talking().await;
     let mut follows = served.connected(&talk.doctor, json!({})).await;
-    let mut given = served.connected(&talk.doctor, json!({"words": "chat"})).await;
+    let mut given = served
+        .connected(&talk.doctor, json!({"words": "chat"}))
+        .await;
     for socket in [&mut follows, &mut given] {
         let mut typing = of(&talk);
         typing["is_typing"] = false.into();
@@ -143,7 +156,9 @@ async fn typing_reaches_the_others_and_stops_by_itself() {
     let mut patient = served.connected(&talk.patient, json!({})).await;
     let mut own = served.connected(&talk.patient, json!({})).await;
     let mut doctor = served.connected(&talk.doctor, json!({})).await;
-    let mut calls = served.connected(&talk.doctor, json!({"words": "calls"})).await;
+    let mut calls = served
+        .connected(&talk.doctor, json!({"words": "calls"}))
+        .await;
     let mut typing = of(&talk);
     typing["is_typing"] = true.into();
     patient.emit("typing", &typing).await;
@@ -172,8 +187,12 @@ async fn typing_reaches_the_others_and_stops_by_itself() {
 #[tokio::test]
 async fn receipts_reach_the_sender() {
     let (served, talk) = talking().await;
-    let mut patient = served.connected(&talk.patient, json!({"words": "calls"})).await;
-    let mut chat = served.connected(&talk.patient, json!({"words": "chat"})).await;
+    let mut patient = served
+        .connected(&talk.patient, json!({"words": "calls"}))
+        .await;
+    let mut chat = served
+        .connected(&talk.patient, json!({"words": "chat"}))
+        .await;
     let mut doctor = served.connected(&talk.doctor, json!({})).await;
     let sent = patient.ask("chat:message", &line(&talk, "one")).await;
     let id = json!({"message_id": sent["data"]["message_id"]});
@@ -208,7 +227,10 @@ async fn a_user_registers_as_himself() {
     let own = json!({"user_id": talk.patient.id});
     socket.emit("register_user", &own).await;
     let (name, told) = socket.event().await;
-    assert_eq!((name.as_str(), &told["status"]), ("registered", &json!("success")));
+    assert_eq!(
+        (name.as_str(), &told["status"]),
+        ("registered", &json!("success"))
+    );
     let other = json!({"user_id": talk.doctor.id});
     let answer = socket.ask("register_user", &other).await;
     assert_eq!(answer["error_code"], "FORBIDDEN");
@@ -272,7 +294,9 @@ async fn who_was_away_goes_on_from_his_cursor() {
             .say(&talk, &talk.patient, &number.to_string())
             .await;
     }
-    let mut doctor = served.connected(&talk.doctor, json!({"after": cursor})).await;
+    let mut doctor = served
+        .connected(&talk.doctor, json!({"after": cursor}))
+        .await;
     for number in 1..=120 {
         let told = doctor.event_named("new_message").await;
         assert_eq!(told["message"]["message"], number.to_string());

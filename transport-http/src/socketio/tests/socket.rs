@@ -116,7 +116,8 @@ async fn bytes_are_refused_and_the_socket_lives() {
     let served = Served::open().await;
     let person = served.house.patient().await;
     let mut socket = served.connected(&person, json!({})).await;
-    let event = r#"452-["chat:message",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#;
+    let event =
+        r#"452-["chat:message",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#;
     socket.send(event).await;
     for _ in 0..2 {
         let bytes = Message::binary(vec![1, 2, 3]);
@@ -163,7 +164,10 @@ async fn too_large_a_packet_closes_and_too_large_an_event_is_refused() {
     let answer = socket.ask("chat:message", &of(66 * 1024)).await;
     assert_eq!(answer["error_code"], "PAYLOAD_TOO_LARGE");
     socket.emit("chat:message", &of(100 * 1024)).await;
-    assert_eq!(socket.event_named("error").await["error_code"], "PAYLOAD_TOO_LARGE");
+    assert_eq!(
+        socket.event_named("error").await["error_code"],
+        "PAYLOAD_TOO_LARGE"
+    );
     let huge = format!("42[\"typing\",\"{}\"]", "x".repeat(128 * 1024));
     socket.try_send(&huge).await;
     // The server does not read to the end of it: its word may be lost to a reset.
