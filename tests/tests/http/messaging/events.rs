@@ -5,6 +5,7 @@ use std::time::Duration;
 use telemed_tests::practice::Practice;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::*;
 
@@ -119,15 +120,13 @@ async fn a_stop_ends_every_wait() {
     );
     stream.write_all(request.as_bytes()).await.unwrap();
     tokio::time::sleep(Duration::from_millis(500)).await;
-    let stopped = std::time::Instant::now();
     server.terminate();
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
+    // Much less than the wait, with room for a busy machine.
+    let answered = timeout(Duration::from_secs(20), stream.read_to_string(&mut answer)).await;
+    answered.expect("the wait ends with the server").unwrap();
     assert!(
         answer.starts_with("HTTP/1.1 200") && answer.contains("\"events\":[]"),
         "{answer}"
     );
-    // Much less than the wait, with room for a busy machine.
-    let took = stopped.elapsed();
-    assert!(took < Duration::from_secs(20), "{took:?}");
 }
