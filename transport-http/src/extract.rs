@@ -7,6 +7,7 @@ mod budget;
 mod change;
 mod expectation;
 mod fields;
+mod order;
 mod path;
 mod query;
 
@@ -15,6 +16,7 @@ pub use body::{JSON_LIMIT, Json, JsonOrForm, OptionalJson};
 pub(crate) use budget::{BODY_BUDGET, BodyBudget};
 pub(crate) use change::{checked_change, unless_blank};
 pub use fields::{Count, Id, IntegerId, Limit, Skip, Whole, present};
+pub use order::Order;
 pub use path::PathId;
 pub use query::Query;
 
