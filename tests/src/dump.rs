@@ -49,8 +49,9 @@ pub struct Dump {
     pub next_job_due: Option<Timestamp>,
 }
 
-/// How many numbers in a row may be missing from a sequence.
-const GAP: i64 = 20;
+/// How many numbers in a row may be missing from a sequence: PostgreSQL leaves out up to 32 of them
+/// when it is killed.
+const GAP: i64 = 40;
 
 /// Reads rows by number, from 1 on.
 macro_rules! by_number {

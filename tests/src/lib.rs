@@ -53,5 +53,5 @@ pub mod suite;
 pub mod traffic;
 
 pub use postgres::PostgresUnderTest;
-pub use runner::{in_runtime, on_postgres, together, trials};
+pub use runner::{in_runtime, is_long, on_postgres, together, trials};
 pub use stores::{Fixture, MemoryUnderTest, SqliteUnderTest, StoreUnderTest};

@@ -32,6 +32,12 @@ pub fn in_runtime<T>(work: impl Future<Output = T>) -> T {
     })
 }
 
+/// Whether the long version of the tests is asked for: `TELEMED_LONG=1`.
+#[must_use]
+pub fn is_long() -> bool {
+    std::env::var_os("TELEMED_LONG").is_some_and(|value| value == "1")
+}
+
 /// One test for each case on this store.
 #[must_use]
 pub fn trials(store: &Arc<impl StoreUnderTest>, cases: &[Case]) -> Vec<Trial> {

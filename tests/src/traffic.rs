@@ -197,6 +197,12 @@ impl Traffic {
         }
     }
 
+    /// The slot that the patients come to last.
+    #[must_use]
+    pub fn last_slot(&self) -> i64 {
+        self.slots.last().copied().unwrap_or_default()
+    }
+
     /// How many bookings were acknowledged.
     #[must_use]
     pub fn booked(&self) -> usize {

@@ -13,7 +13,9 @@ use proptest::prop_oneof;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, FileFailurePersistence, TestRunner};
 use telemed_tests::lockstep::{chats, prelude, run, steps};
-use telemed_tests::{MemoryUnderTest, SqliteUnderTest, StoreUnderTest, in_runtime, on_postgres};
+use telemed_tests::{
+    MemoryUnderTest, SqliteUnderTest, StoreUnderTest, in_runtime, is_long, on_postgres,
+};
 
 fn main() -> ExitCode {
     // On PostgreSQL every statement is a message to another process: fewer.
@@ -36,8 +38,7 @@ fn trial(store: impl StoreUnderTest, short: u32, long: u32) -> Trial {
 }
 
 fn does_what_memory_does(store: &impl StoreUnderTest, short: u32, long: u32) {
-    let is_long = std::env::var_os("TELEMED_LONG").is_some_and(|value| value == "1");
-    let (cases, length) = if is_long { (long, 200) } else { (short, 60) };
+    let (cases, length) = if is_long() { (long, 200) } else { (short, 60) };
     let persistence = FileFailurePersistence::Direct(concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/proptest-regressions/lockstep.txt"

@@ -20,6 +20,10 @@ use telemed_core::journal::IdempotencyKey;
 use telemed_core::limits::LimitName;
 use telemed_core::value::Issue;
 use tokio::time::Instant;
+use utoipa::IntoParams;
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 
 use crate::envelope::{Place, Refusal};
 use crate::language::Voice;
@@ -238,12 +242,35 @@ pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Error> {
 #[derive(Clone, Debug)]
 pub struct Idempotency(pub Option<IdempotencyKey>);
 
+impl Idempotency {
+    const NAME: &str = "Idempotency-Key";
+}
+
+impl IntoParams for Idempotency {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let text = SchemaType::from_iter([Type::String, Type::Null]);
+        let schema = ObjectBuilder::new()
+            .schema_type(text)
+            .min_length(Some(1))
+            .max_length(Some(255))
+            .pattern(Some("^[!-~]+$"))
+            .build();
+        let parameter = ParameterBuilder::new()
+            .name(Self::NAME)
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some("Makes a repetition take effect once"))
+            .schema(Some(schema))
+            .build();
+        vec![parameter]
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Idempotency {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
-        const NAME: &str = "Idempotency-Key";
-        let mut values = parts.headers.get_all(NAME).iter();
+        let mut values = parts.headers.get_all(Self::NAME).iter();
         let Some(value) = values.next() else {
             return Ok(Self(None));
         };
@@ -254,7 +281,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Idempotency {
         match (key, values.next()) {
             (Some(key), None) => Ok(Self(Some(key))),
             _ => {
-                let issue = Issue::new(NAME, "must be one key of 1 to 255 visible characters");
+                let issue =
+                    Issue::new(Self::NAME, "must be one key of 1 to 255 visible characters");
                 Err(Refusal::new(Place::Header, Error::wrong_shape(vec![issue])))
             }
         }

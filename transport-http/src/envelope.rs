@@ -4,6 +4,7 @@
 //! surface answers. The surface takes the refusal out of the response and has its [`Family`]
 //! write it, so that every surface shares the same extractors and handlers' helpers.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use serde::Serialize;
 use telemed_core::error::{Code, Error, Kind};
 use telemed_core::identity::Language;
 use telemed_core::time::Timestamp;
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 
 /// Which part of a request a wrong field stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +42,23 @@ impl Place {
             Self::Header => "header",
         }
     }
+}
+
+/// The refusals that a surface may answer with, for its document: what each status stands for.
+pub(crate) fn refusals(
+    schema: &str,
+    statuses: &[(&str, &str)],
+) -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+    let response = |(status, description): &(&str, &str)| {
+        let body = Ref::from_schema_name(schema);
+        let content = ContentBuilder::new().schema(Some(body)).build();
+        let response = ResponseBuilder::new()
+            .description(*description)
+            .content("application/json", content)
+            .build();
+        ((*status).to_owned(), RefOr::T(response))
+    };
+    statuses.iter().map(response).collect()
 }
 
 /// A refused request: the engine's error and the part of the request that it is about.

@@ -7,6 +7,7 @@ mod budget;
 mod change;
 mod expectation;
 mod fields;
+mod order;
 mod path;
 mod query;
 
@@ -17,6 +18,7 @@ pub(crate) use change::{checked_change, unless_blank};
 pub use fields::{
     Count, Flag, Id, IntegerId, Limit, MessageAt, PathValue, Skip, UuidId, Whole, present,
 };
+pub use order::Order;
 pub use path::PathId;
 pub use query::Query;
 

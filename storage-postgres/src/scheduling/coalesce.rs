@@ -127,6 +127,7 @@ pub(super) async fn book(
             tokio::spawn(send_all(Sender {
                 store: store.clone(),
                 slot,
+                is_done: false,
             }));
         }
     }
@@ -142,16 +143,20 @@ pub(super) async fn book(
 struct Sender {
     store: PostgresStore,
     slot: SlotId,
+    /// It has given up the slot, which may have another sender by now.
+    is_done: bool,
 }
 
 impl Drop for Sender {
     fn drop(&mut self) {
-        lock(&self.store.coalescer().waiting).remove(&self.slot);
+        if !self.is_done {
+            lock(&self.store.coalescer().waiting).remove(&self.slot);
+        }
     }
 }
 
 /// Sends what waits for a slot until nothing does.
-async fn send_all(sender: Sender) {
+async fn send_all(mut sender: Sender) {
     while let Some(batch) = sender.store.coalescer().take(sender.slot) {
         let (commands, askers): (Vec<_>, Vec<_>) = batch
             .into_iter()
@@ -162,8 +167,7 @@ async fn send_all(sender: Sender) {
             let _ = asker.send(answer);
         }
     }
-    // It has given up the slot, which may have another sender by now.
-    std::mem::forget(sender);
+    sender.is_done = true;
 }
 
 /// Sends some bookings in one call; if one of them is more than the database can take, each in one

@@ -12,10 +12,10 @@ use telemed_core::value::Checks;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Booking;
-use super::reply::{Answer, Refusals, created, in_query, list as listed, ok, page, unless_blank};
+use super::reply::{Answer, Refusals, asked, created, list as listed, shown, unless_blank};
 use crate::auth::{Caller, Idempotency};
 use crate::envelope::Refusal;
-use crate::extract::{Id, Json, Limit, PathId, Query, Skip};
+use crate::extract::{Id, Json, Limit, Order, PathId, Query, Skip};
 
 /// An appointment.
 #[derive(Serialize, ToSchema)]
@@ -106,7 +106,7 @@ pub(super) struct BookBody {
 /// Books an appointment: for himself, or for anybody as an administrator.
 #[utoipa::path(post, path = "/api/v1/appointments/book", tag = "appointments",
     request_body = BookBody,
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Makes a repetition take effect once")),
+    params(Idempotency),
     security(("bearer" = [])),
     responses((status = 201, description = "The appointment", body = AppointmentView), Refusals))]
 pub(super) async fn book(
@@ -179,8 +179,7 @@ pub(super) async fn list(
         unless_blank(query.status),
         AppointmentStatus::parse,
     );
-    checks.finish(Some(())).map_err(in_query)?;
-    let page = page(query.skip, query.limit)?;
+    let (status, page) = asked(checks, status, query.skip, query.limit)?;
     let found = state
         .engine
         .scheduling()
@@ -199,8 +198,8 @@ pub(super) async fn one(
     Caller(actor): Caller,
     PathId(id): PathId<AppointmentId>,
 ) -> Answer {
-    let appointment = state.engine.scheduling().appointment(&actor, id).await?;
-    Ok(ok(&AppointmentView::from(appointment)))
+    let scheduling = state.engine.scheduling();
+    shown::<AppointmentView, _>(scheduling.appointment(&actor, id)).await
 }
 
 /// A cancellation.
@@ -214,27 +213,19 @@ pub(super) struct CancelBody {
 /// Cancels a pending or confirmed appointment: its patient, its doctor and administrators.
 #[utoipa::path(post, path = "/api/v1/appointments/{appointment_id}/cancel", tag = "appointments",
     request_body = CancelBody,
-    params(("appointment_id" = i64, Path, minimum = 1),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Makes a repetition take effect once")),
+    params(("appointment_id" = i64, Path, minimum = 1), Idempotency),
     security(("bearer" = [])),
     responses((status = 200, description = "The appointment", body = AppointmentView), Refusals))]
 pub(super) async fn cancel(
     State(state): State<Booking>,
-    Caller(actor): Caller,
-    PathId(id): PathId<AppointmentId>,
-    Idempotency(key): Idempotency,
+    Order { actor, id, key }: Order<AppointmentId>,
     Json(body): Json<CancelBody>,
 ) -> Answer {
     let request = Cancel {
         reason: status_reason("cancelled_reason", body.cancelled_reason)?,
     };
-    let appointment = state
-        .engine
-        .scheduling()
-        .keyed(key)
-        .cancel(&actor, id, request)
-        .await?;
-    Ok(ok(&AppointmentView::from(appointment)))
+    let scheduling = state.engine.scheduling().keyed(key);
+    shown::<AppointmentView, _>(scheduling.cancel(&actor, id, request)).await
 }
 
 fn status_reason(field: &'static str, text: Option<String>) -> Result<StatusReason, Refusal> {
@@ -245,23 +236,15 @@ fn status_reason(field: &'static str, text: Option<String>) -> Result<StatusReas
 
 /// Confirms a pending appointment: its doctor and administrators.
 #[utoipa::path(post, path = "/api/v1/appointments/{appointment_id}/confirm", tag = "appointments",
-    params(("appointment_id" = i64, Path, minimum = 1),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Makes a repetition take effect once")),
+    params(("appointment_id" = i64, Path, minimum = 1), Idempotency),
     security(("bearer" = [])),
     responses((status = 200, description = "The appointment", body = AppointmentView), Refusals))]
 pub(super) async fn confirm(
     State(state): State<Booking>,
-    Caller(actor): Caller,
-    PathId(id): PathId<AppointmentId>,
-    Idempotency(key): Idempotency,
+    Order { actor, id, key }: Order<AppointmentId>,
 ) -> Answer {
-    let appointment = state
-        .engine
-        .scheduling()
-        .keyed(key)
-        .confirm(&actor, id)
-        .await?;
-    Ok(ok(&AppointmentView::from(appointment)))
+    let scheduling = state.engine.scheduling().keyed(key);
+    shown::<AppointmentView, _>(scheduling.confirm(&actor, id)).await
 }
 
 /// A rejection.
@@ -275,65 +258,41 @@ pub(super) struct RejectBody {
 /// Rejects a pending appointment: its doctor and administrators.
 #[utoipa::path(post, path = "/api/v1/appointments/{appointment_id}/reject", tag = "appointments",
     request_body = RejectBody,
-    params(("appointment_id" = i64, Path, minimum = 1),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Makes a repetition take effect once")),
+    params(("appointment_id" = i64, Path, minimum = 1), Idempotency),
     security(("bearer" = [])),
     responses((status = 200, description = "The appointment", body = AppointmentView), Refusals))]
 pub(super) async fn reject(
     State(state): State<Booking>,
-    Caller(actor): Caller,
-    PathId(id): PathId<AppointmentId>,
-    Idempotency(key): Idempotency,
+    Order { actor, id, key }: Order<AppointmentId>,
     Json(body): Json<RejectBody>,
 ) -> Answer {
     let reason = status_reason("reason", body.reason)?;
-    let appointment = state
-        .engine
-        .scheduling()
-        .keyed(key)
-        .reject(&actor, id, reason)
-        .await?;
-    Ok(ok(&AppointmentView::from(appointment)))
+    let scheduling = state.engine.scheduling().keyed(key);
+    shown::<AppointmentView, _>(scheduling.reject(&actor, id, reason)).await
 }
 
 /// Says that an appointment took place: its doctor and administrators.
 #[utoipa::path(post, path = "/api/v1/appointments/{appointment_id}/complete", tag = "appointments",
-    params(("appointment_id" = i64, Path, minimum = 1),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Makes a repetition take effect once")),
+    params(("appointment_id" = i64, Path, minimum = 1), Idempotency),
     security(("bearer" = [])),
     responses((status = 200, description = "The appointment", body = AppointmentView), Refusals))]
 pub(super) async fn complete(
     State(state): State<Booking>,
-    Caller(actor): Caller,
-    PathId(id): PathId<AppointmentId>,
-    Idempotency(key): Idempotency,
+    Order { actor, id, key }: Order<AppointmentId>,
 ) -> Answer {
-    let appointment = state
-        .engine
-        .scheduling()
-        .keyed(key)
-        .complete(&actor, id)
-        .await?;
-    Ok(ok(&AppointmentView::from(appointment)))
+    let scheduling = state.engine.scheduling().keyed(key);
+    shown::<AppointmentView, _>(scheduling.complete(&actor, id)).await
 }
 
 /// Says that the patient did not come: the appointment's doctor and administrators.
 #[utoipa::path(post, path = "/api/v1/appointments/{appointment_id}/no-show", tag = "appointments",
-    params(("appointment_id" = i64, Path, minimum = 1),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Makes a repetition take effect once")),
+    params(("appointment_id" = i64, Path, minimum = 1), Idempotency),
     security(("bearer" = [])),
     responses((status = 200, description = "The appointment", body = AppointmentView), Refusals))]
 pub(super) async fn no_show(
     State(state): State<Booking>,
-    Caller(actor): Caller,
-    PathId(id): PathId<AppointmentId>,
-    Idempotency(key): Idempotency,
+    Order { actor, id, key }: Order<AppointmentId>,
 ) -> Answer {
-    let appointment = state
-        .engine
-        .scheduling()
-        .keyed(key)
-        .no_show(&actor, id)
-        .await?;
-    Ok(ok(&AppointmentView::from(appointment)))
+    let scheduling = state.engine.scheduling().keyed(key);
+    shown::<AppointmentView, _>(scheduling.no_show(&actor, id)).await
 }

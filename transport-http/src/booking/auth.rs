@@ -13,7 +13,7 @@ use telemed_core::value::Checks;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Booking;
-use super::reply::{Answer, Message, Refusals, created, message, ok, unless_blank};
+use super::reply::{Answer, Message, Refusals, created, message, shown, unless_blank};
 use super::users::UserView;
 use crate::auth::forgery::OwnPage;
 use crate::auth::{Caller, Idempotency, Newcomer, Visitor, authenticate, bearer, cookie, origin};
@@ -83,7 +83,7 @@ impl From<Signed> for SignedView {
 /// Makes an account and signs it in. Anybody may register as a patient.
 #[utoipa::path(post, path = "/api/v1/auth/register", tag = "auth",
     request_body = RegisterBody,
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Makes a repetition take effect once")),
+    params(Idempotency),
     security((), ("bearer" = [])),
     responses((status = 201, description = "The account and its first session", body = SignedView), Refusals))]
 pub(super) async fn register(
@@ -156,12 +156,9 @@ pub(super) async fn login(
             password,
             refresh: false,
         });
-    let signed = state
-        .engine
-        .identity()
-        .log_in(&actor, checks.finish(request)?)
-        .await?;
-    Ok(ok(&SignedView::from(signed)))
+    let request = checks.finish(request)?;
+    let identity = state.engine.identity();
+    shown::<SignedView, _>(identity.log_in(&actor, request)).await
 }
 
 /// How old clients send their token.
@@ -181,9 +178,8 @@ pub(super) async fn profile(
     State(state): State<Booking>,
     ProfileOwner(actor): ProfileOwner,
 ) -> Answer {
-    Ok(ok(&UserView::from(
-        state.engine.identity().own_user(&actor).await?,
-    )))
+    let identity = state.engine.identity();
+    shown::<UserView, _>(identity.own_user(&actor)).await
 }
 
 /// A user who is signed in, by the query where that is allowed.

@@ -17,12 +17,12 @@ use super::Booking;
 use super::doctors::DoctorView;
 use super::patients::PageQuery;
 use super::reply::{
-    Answer, Refusals, cached_list, cached_one, checked_change, created, in_query, ok, page,
+    Answer, Refusals, asked, cached_list, cached_one, checked_change, created, page, shown,
     unless_blank,
 };
 use crate::auth::{Caller, Idempotency, Visitor};
 use crate::envelope::Refusal;
-use crate::extract::{Json, Limit, PathId, Query, Skip, present};
+use crate::extract::{Json, Limit, Order, PathId, Query, Skip, present};
 
 /// A clinic.
 #[derive(Serialize, ToSchema)]
@@ -220,8 +220,7 @@ pub(super) async fn list(
 ) -> Answer {
     let mut checks = Checks::new();
     let city = checks.optional("city", unless_blank(query.city), City::new);
-    checks.finish(Some(())).map_err(in_query)?;
-    let page = page(query.skip, query.limit)?;
+    let (city, page) = asked(checks, city, query.skip, query.limit)?;
     let clinics = state.engine.directory().clinics(&actor, city, page).await?;
     cached_list(&actor, &headers, clinics, ClinicView::from)
 }
@@ -244,7 +243,7 @@ pub(super) async fn one(
 /// Makes a clinic. Administrators only.
 #[utoipa::path(post, path = "/api/v1/clinics", tag = "clinics",
     request_body = ClinicBody,
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Makes a repetition take effect once")),
+    params(Idempotency),
     security(("bearer" = [])),
     responses((status = 201, description = "The clinic", body = ClinicView), Refusals))]
 pub(super) async fn create(
@@ -266,21 +265,21 @@ pub(super) async fn create(
 /// Changes a clinic. Administrators only.
 #[utoipa::path(put, path = "/api/v1/clinics/{clinic_id}", tag = "clinics",
     request_body = ClinicChangeBody,
-    params(("clinic_id" = i64, Path, minimum = 1),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Makes a repetition take effect once")),
+    params(("clinic_id" = i64, Path, minimum = 1), Idempotency),
     security(("bearer" = [])),
     responses((status = 200, description = "The clinic", body = ClinicView), Refusals))]
 pub(super) async fn update(
     State(state): State<Booking>,
-    Caller(actor): Caller,
-    PathId(clinic): PathId<ClinicId>,
-    Idempotency(key): Idempotency,
+    Order {
+        actor,
+        id: clinic,
+        key,
+    }: Order<ClinicId>,
     Json(body): Json<ClinicChangeBody>,
 ) -> Answer {
     let change = body.checked()?;
     let directory = state.engine.directory().keyed(key);
-    let clinic = directory.update_clinic(&actor, clinic, change).await?;
-    Ok(ok(&ClinicView::from(clinic)))
+    shown::<ClinicView, _>(directory.update_clinic(&actor, clinic, change)).await
 }
 
 /// The listed doctors of a clinic, by id.

@@ -13,12 +13,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Booking;
 use super::reply::{
-    Answer, Refusals, cached_list, cached_one, checked_change, created, in_query, ok, page,
-    unless_blank,
+    Answer, Refusals, asked, cached_list, cached_one, checked_change, created, shown, unless_blank,
 };
 use crate::auth::{Caller, Idempotency, Visitor};
 use crate::envelope::Refusal;
-use crate::extract::{Id, Json, Limit, PathId, Query, Skip, present};
+use crate::extract::{Id, Json, Limit, Order, PathId, Query, Skip, present};
 
 /// Patients a day if nothing is said.
 const PATIENTS_PER_DAY: i64 = 10;
@@ -235,8 +234,7 @@ pub(super) async fn list(
         specialty: checks.optional("specialty", unless_blank(query.specialty), Specialty::new),
         clinic: checks.optional("clinic_id", query.clinic_id, Id::typed),
     };
-    let filter = checks.finish(Some(filter)).map_err(in_query)?;
-    let page = page(query.skip, query.limit)?;
+    let (filter, page) = asked(checks, filter, query.skip, query.limit)?;
     let doctors = state
         .engine
         .directory()
@@ -264,7 +262,7 @@ pub(super) async fn one(
 /// Administrators only.
 #[utoipa::path(post, path = "/api/v1/doctors", tag = "doctors",
     request_body = DoctorBody,
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Makes a repetition take effect once")),
+    params(Idempotency),
     security(("bearer" = [])),
     responses((status = 201, description = "The doctor", body = DoctorView), Refusals))]
 pub(super) async fn create(
@@ -286,40 +284,36 @@ pub(super) async fn create(
 /// Changes a doctor's profile. Administrators only.
 #[utoipa::path(put, path = "/api/v1/doctors/{doctor_id}", tag = "doctors",
     request_body = DoctorChangeBody,
-    params(("doctor_id" = i64, Path, minimum = 1),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Makes a repetition take effect once")),
+    params(("doctor_id" = i64, Path, minimum = 1), Idempotency),
     security(("bearer" = [])),
     responses((status = 200, description = "The doctor", body = DoctorView), Refusals))]
 pub(super) async fn update(
     State(state): State<Booking>,
-    Caller(actor): Caller,
-    PathId(doctor): PathId<UserId>,
-    Idempotency(key): Idempotency,
+    Order {
+        actor,
+        id: doctor,
+        key,
+    }: Order<UserId>,
     Json(body): Json<DoctorChangeBody>,
 ) -> Answer {
     let change = body.checked()?;
     let directory = state.engine.directory().keyed(key);
-    let doctor = directory.update_doctor(&actor, doctor, change).await?;
-    Ok(ok(&DoctorView::from(doctor)))
+    shown::<DoctorView, _>(directory.update_doctor(&actor, doctor, change)).await
 }
 
 /// Verifies a doctor, who is listed and may act from then on. Administrators only.
 #[utoipa::path(post, path = "/api/v1/doctors/{doctor_id}/verify", tag = "doctors",
-    params(("doctor_id" = i64, Path, minimum = 1),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Makes a repetition take effect once")),
+    params(("doctor_id" = i64, Path, minimum = 1), Idempotency),
     security(("bearer" = [])),
     responses((status = 200, description = "The doctor", body = DoctorView), Refusals))]
 pub(super) async fn verify(
     State(state): State<Booking>,
-    Caller(actor): Caller,
-    PathId(doctor): PathId<UserId>,
-    Idempotency(key): Idempotency,
+    Order {
+        actor,
+        id: doctor,
+        key,
+    }: Order<UserId>,
 ) -> Answer {
-    let doctor = state
-        .engine
-        .directory()
-        .keyed(key)
-        .verify_doctor(&actor, doctor)
-        .await?;
-    Ok(ok(&DoctorView::from(doctor)))
+    let directory = state.engine.directory().keyed(key);
+    shown::<DoctorView, _>(directory.verify_doctor(&actor, doctor)).await
 }

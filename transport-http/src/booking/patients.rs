@@ -11,10 +11,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Booking;
 use super::appointments::AppointmentView;
-use super::reply::{Answer, Refusals, checked_change, list as listed, ok, page};
+use super::reply::{Answer, Refusals, checked_change, list as listed, page, shown};
 use crate::auth::{Caller, Idempotency};
 use crate::envelope::Refusal;
-use crate::extract::{Json, Limit, PathId, Query, Skip, present};
+use crate::extract::{Json, Limit, Order, PathId, Query, Skip, present};
 
 /// A patient.
 #[derive(Serialize, ToSchema)]
@@ -123,9 +123,8 @@ pub(super) async fn own(State(state): State<Booking>, Caller(actor): Caller) -> 
     let own = actor
         .user_id()
         .ok_or_else(|| Error::new(Code::Unauthenticated))?;
-    Ok(ok(&PatientView::from(
-        state.engine.directory().patient(&actor, own).await?,
-    )))
+    let directory = state.engine.directory();
+    shown::<PatientView, _>(directory.patient(&actor, own)).await
 }
 
 /// A patient's profile: for himself, administrators, and doctors who treat him.
@@ -138,28 +137,28 @@ pub(super) async fn one(
     Caller(actor): Caller,
     PathId(patient): PathId<UserId>,
 ) -> Answer {
-    let patient = state.engine.directory().patient(&actor, patient).await?;
-    Ok(ok(&PatientView::from(patient)))
+    let directory = state.engine.directory();
+    shown::<PatientView, _>(directory.patient(&actor, patient)).await
 }
 
 /// Changes a patient's profile: for himself and administrators.
 #[utoipa::path(put, path = "/api/v1/patients/{patient_id}", tag = "patients",
     request_body = PatientBody,
-    params(("patient_id" = i64, Path, minimum = 1),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Makes a repetition take effect once")),
+    params(("patient_id" = i64, Path, minimum = 1), Idempotency),
     security(("bearer" = [])),
     responses((status = 200, description = "The profile", body = PatientView), Refusals))]
 pub(super) async fn update(
     State(state): State<Booking>,
-    Caller(actor): Caller,
-    PathId(patient): PathId<UserId>,
-    Idempotency(key): Idempotency,
+    Order {
+        actor,
+        id: patient,
+        key,
+    }: Order<UserId>,
     Json(body): Json<PatientBody>,
 ) -> Answer {
     let change = body.checked()?;
     let directory = state.engine.directory().keyed(key);
-    let patient = directory.update_patient(&actor, patient, change).await?;
-    Ok(ok(&PatientView::from(patient)))
+    shown::<PatientView, _>(directory.update_patient(&actor, patient, change)).await
 }
 
 /// Which part of a list to answer.

@@ -12,10 +12,10 @@ use telemed_core::actor::Actor;
 use telemed_core::error::{Code, Error};
 use telemed_core::page::{Page, PageLimit, PageRequest, PageSkip};
 use telemed_core::value::Checks;
-use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
+use utoipa::openapi::RefOr;
 use utoipa::{IntoResponses, ToSchema};
 
-use crate::envelope::{Place, Refusal, json};
+use crate::envelope::{Place, Refusal, json, refusals};
 use crate::extract::{Limit, Skip};
 pub(super) use crate::extract::{checked_change, unless_blank};
 
@@ -39,6 +39,13 @@ pub(super) struct Message {
 /// 200 with a view.
 pub(super) fn ok(view: &impl Serialize) -> Response {
     json(StatusCode::OK, view)
+}
+
+/// 200 with the view of what an operation answers.
+pub(super) async fn shown<V: From<T> + Serialize, T>(
+    operation: impl Future<Output = Result<T, Error>>,
+) -> Answer {
+    Ok(ok(&V::from(operation.await?)))
 }
 
 /// 201 with a view.
@@ -138,6 +145,17 @@ fn bytes(view: &impl Serialize) -> Result<Bytes, Refusal> {
         .map_err(|error| Error::new(Code::Internal).caused_by(error).into())
 }
 
+/// The filter of a list, once it is checked, and the part that a query asks for.
+pub(super) fn asked<F>(
+    checks: Checks,
+    filter: F,
+    skip: Skip,
+    limit: Limit,
+) -> Result<(F, PageRequest), Refusal> {
+    let filter = checks.finish(Some(filter)).map_err(in_query)?;
+    Ok((filter, page(skip, limit)?))
+}
+
 /// The part of a list that a query asks for.
 pub(super) fn page(skip: Skip, limit: Limit) -> Result<PageRequest, Refusal> {
     let mut checks = Checks::new();
@@ -159,28 +177,31 @@ pub(super) struct Refusals;
 
 impl IntoResponses for Refusals {
     fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
-        [
-            ("400", "A rule is broken, or doctor and clinic are not the slot's: VALIDATION_ERROR, APPOINTMENT_ERROR"),
-            ("401", "No credential, or one that is not good: AUTHENTICATION_ERROR"),
+        let statuses = [
+            (
+                "400",
+                "A rule is broken, or doctor and clinic are not the slot's: VALIDATION_ERROR, APPOINTMENT_ERROR",
+            ),
+            (
+                "401",
+                "No credential, or one that is not good: AUTHENTICATION_ERROR",
+            ),
             ("403", "The role may not do this: AUTHORIZATION_ERROR"),
             ("404", "Not there, or not to be seen: RESOURCE_NOT_FOUND"),
-            ("409", "The state of things refuses it: CONFLICT, SLOT_UNAVAILABLE, DUPLICATE_BOOKING, EMAIL_ALREADY_EXISTS"),
+            (
+                "409",
+                "The state of things refuses it: CONFLICT, SLOT_UNAVAILABLE, DUPLICATE_BOOKING, EMAIL_ALREADY_EXISTS",
+            ),
             ("413", "The body is larger than 1 MiB: PAYLOAD_TOO_LARGE"),
             ("415", "The body is not JSON: UNSUPPORTED_MEDIA_TYPE"),
-            ("422", "A field has a wrong shape, or the idempotency key was used with another request: VALIDATION_ERROR, IDEMPOTENCY_MISMATCH"),
+            (
+                "422",
+                "A field has a wrong shape, or the idempotency key was used with another request: VALIDATION_ERROR, IDEMPOTENCY_MISMATCH",
+            ),
             ("429", "Too often; see Retry-After: RATE_LIMITED"),
             ("503", "Busy; see Retry-After: UNAVAILABLE"),
             ("507", "No space is left: STORAGE_FULL"),
-        ]
-        .map(|(status, description)| {
-            let body = Ref::from_schema_name("ErrorBody");
-            let content = ContentBuilder::new().schema(Some(body)).build();
-            let response = ResponseBuilder::new()
-                .description(description)
-                .content("application/json", content)
-                .build();
-            (status.to_owned(), RefOr::T(response))
-        })
-        .into()
+        ];
+        refusals("ErrorBody", &statuses)
     }
 }

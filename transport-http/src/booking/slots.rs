@@ -16,7 +16,7 @@ use super::reply::{
 };
 use crate::auth::{Caller, Idempotency, Visitor};
 use crate::envelope::Refusal;
-use crate::extract::{Id, Json, Limit, PathId, Query, Skip};
+use crate::extract::{Id, Json, Limit, Order, Query, Skip};
 use crate::times::{Bound, End, instant, zone_of_clinic, zone_of_doctor};
 
 /// Minutes and seats if nothing is said.
@@ -172,7 +172,7 @@ fn minutes_between(starts_at: Timestamp, ends_at: Timestamp) -> Result<i64, Erro
 /// Offers a slot: the doctor himself and administrators.
 #[utoipa::path(post, path = "/api/v1/slots", tag = "slots",
     request_body = SlotBody,
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Makes a repetition take effect once")),
+    params(Idempotency),
     security(("bearer" = [])),
     responses((status = 201, description = "The slot", body = SlotView), Refusals))]
 pub(super) async fn create(
@@ -285,15 +285,16 @@ pub(super) async fn list(
 
 /// Takes a slot back: the doctor himself and administrators.
 #[utoipa::path(delete, path = "/api/v1/slots/{slot_id}", tag = "slots",
-    params(("slot_id" = i64, Path, minimum = 1),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Makes a repetition take effect once")),
+    params(("slot_id" = i64, Path, minimum = 1), Idempotency),
     security(("bearer" = [])),
     responses((status = 200, description = "It is not offered any more", body = Message), Refusals))]
 pub(super) async fn retire(
     State(state): State<Booking>,
-    Caller(actor): Caller,
-    PathId(slot): PathId<SlotId>,
-    Idempotency(key): Idempotency,
+    Order {
+        actor,
+        id: slot,
+        key,
+    }: Order<SlotId>,
 ) -> Answer {
     state
         .engine

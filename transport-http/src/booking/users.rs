@@ -9,9 +9,9 @@ use telemed_core::value::Checks;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Booking;
-use super::reply::{Answer, Refusals, in_query, list as listed, ok, page, unless_blank};
+use super::reply::{Answer, Refusals, asked, list as listed, shown, unless_blank};
 use crate::auth::{Caller, Idempotency};
-use crate::extract::{Limit, PathId, Query, Skip};
+use crate::extract::{Limit, Order, Query, Skip};
 
 /// A user.
 #[derive(Serialize, ToSchema)]
@@ -92,50 +92,41 @@ pub(super) async fn list(
 ) -> Answer {
     let mut checks = Checks::new();
     let role = checks.optional("role", unless_blank(query.role), Role::parse);
-    checks.finish(Some(())).map_err(in_query)?;
-    let page = page(query.skip, query.limit)?;
+    let (role, page) = asked(checks, role, query.skip, query.limit)?;
     let users = state.engine.identity().users(&actor, role, page).await?;
     Ok(listed(users, UserView::from))
 }
 
 /// Activates an account. Administrators only.
 #[utoipa::path(post, path = "/api/v1/users/{user_id}/activate", tag = "users",
-    params(("user_id" = i64, Path, minimum = 1),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Makes a repetition take effect once")),
+    params(("user_id" = i64, Path, minimum = 1), Idempotency),
     security(("bearer" = [])),
     responses((status = 200, description = "The account", body = UserView), Refusals))]
 pub(super) async fn activate(
     State(state): State<Booking>,
-    Caller(actor): Caller,
-    PathId(user): PathId<UserId>,
-    Idempotency(key): Idempotency,
+    Order {
+        actor,
+        id: user,
+        key,
+    }: Order<UserId>,
 ) -> Answer {
-    let user = state
-        .engine
-        .identity()
-        .keyed(key)
-        .activate(&actor, user)
-        .await?;
-    Ok(ok(&UserView::from(user)))
+    let identity = state.engine.identity().keyed(key);
+    shown::<UserView, _>(identity.activate(&actor, user)).await
 }
 
 /// Deactivates an account and ends its sessions at once. Administrators only.
 #[utoipa::path(post, path = "/api/v1/users/{user_id}/deactivate", tag = "users",
-    params(("user_id" = i64, Path, minimum = 1),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Makes a repetition take effect once")),
+    params(("user_id" = i64, Path, minimum = 1), Idempotency),
     security(("bearer" = [])),
     responses((status = 200, description = "The account", body = UserView), Refusals))]
 pub(super) async fn deactivate(
     State(state): State<Booking>,
-    Caller(actor): Caller,
-    PathId(user): PathId<UserId>,
-    Idempotency(key): Idempotency,
+    Order {
+        actor,
+        id: user,
+        key,
+    }: Order<UserId>,
 ) -> Answer {
-    let user = state
-        .engine
-        .identity()
-        .keyed(key)
-        .deactivate(&actor, user)
-        .await?;
-    Ok(ok(&UserView::from(user)))
+    let identity = state.engine.identity().keyed(key);
+    shown::<UserView, _>(identity.deactivate(&actor, user)).await
 }

@@ -227,7 +227,7 @@ pub(super) struct VisitBody {
 /// Books the doctor's slot that begins at a time, or a slot by its id.
 #[utoipa::path(post, path = "/api/appointments", tag = "platform-appointments",
     request_body = VisitBody,
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Makes a repetition take effect once")),
+    params(Idempotency),
     security(("bearer" = []), ("cookie" = [])),
     responses((status = 201, description = "The appointment", body = Success<OneVisitCard>), Refusals))]
 pub(super) async fn book(
@@ -280,8 +280,8 @@ pub(super) async fn book(
     };
     let scheduling = state.engine.scheduling();
     let booked = scheduling.keyed(key).book(&actor, request).await?;
-    let appointment = card(&state, &actor, booked.id).await?;
-    Ok(reply.created(Done::Booked, OneVisitCard { appointment }))
+    let card = card(&state, &actor, booked.id).await?;
+    Ok(reply.created(Done::Booked, card))
 }
 
 /// The slot that a date stands for.
@@ -304,9 +304,12 @@ pub(super) async fn card(
     state: &Platform,
     actor: &Actor,
     id: AppointmentId,
-) -> Result<VisitCard, Error> {
+) -> Result<OneVisitCard, Error> {
     let scheduling = state.engine.scheduling();
-    Ok(scheduling.named_appointment(actor, id).await?.into())
+    let named = scheduling.named_appointment(actor, id).await?;
+    Ok(OneVisitCard {
+        appointment: named.into(),
+    })
 }
 
 /// An appointment: for its patient, its doctor and administrators.
@@ -320,6 +323,6 @@ pub(super) async fn one(
     reply: Reply,
     PathId(id): PathId<AppointmentId>,
 ) -> Answer {
-    let appointment = card(&state, &actor, id).await?;
-    Ok(reply.ok(Done::Appointment, OneVisitCard { appointment }))
+    let card = card(&state, &actor, id).await?;
+    Ok(reply.ok(Done::Appointment, card))
 }

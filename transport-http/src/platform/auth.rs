@@ -160,7 +160,7 @@ pub(super) struct SessionCard {
         (AccountBody = "application/json"),
         (AccountBody = "application/x-www-form-urlencoded"),
     )),
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Makes a repetition take effect once")),
+    params(Idempotency),
     responses((status = 201, description = "The account and its first session; the session cookie is set", body = Success<SessionCard>), Refusals))]
 pub(super) async fn register(
     State(state): State<Platform>,
@@ -208,6 +208,21 @@ async fn session(
     Ok((card, (signed.token, signed.lifetime)))
 }
 
+/// Answers a session that was opened or renewed, and sets its cookie.
+async fn opened(
+    state: &Platform,
+    actor: &Actor,
+    reply: &Reply,
+    done: Done,
+    signed: Signed,
+) -> Answer {
+    reply.prefer(signed.user.language);
+    let (card, (token, lifetime)) = session(state, actor, signed).await?;
+    let mut response = reply.ok(done, card);
+    cookie::set(&state.shared, &mut response, &token, lifetime);
+    Ok(response)
+}
+
 /// A login.
 #[derive(Deserialize, ToSchema)]
 pub(super) struct SignInBody {
@@ -253,11 +268,7 @@ pub(super) async fn login(
         });
     let request = checks.finish(request)?;
     let signed = state.engine.identity().log_in(&actor, request).await?;
-    reply.prefer(signed.user.language);
-    let (card, (token, lifetime)) = session(&state, &actor, signed).await?;
-    let mut response = reply.ok(Done::LoggedIn, card);
-    cookie::set(&state.shared, &mut response, &token, lifetime);
-    Ok(response)
+    opened(&state, &actor, &reply, Done::LoggedIn, signed).await
 }
 
 /// A refresh token.
@@ -285,11 +296,7 @@ pub(super) async fn refresh(
     });
     let token = checks.finish(token)?;
     let signed = state.engine.identity().refresh(&actor, &token).await?;
-    reply.prefer(signed.user.language);
-    let (card, (token, lifetime)) = session(&state, &actor, signed).await?;
-    let mut response = reply.ok(Done::Refreshed, card);
-    cookie::set(&state.shared, &mut response, &token, lifetime);
-    Ok(response)
+    opened(&state, &actor, &reply, Done::Refreshed, signed).await
 }
 
 /// Ends the own session at once, and takes its cookie back.

@@ -20,7 +20,7 @@ use super::envelope::Success;
 use super::reply::{Answer, Done, Nothing, Refusals, Reply};
 use crate::auth::{Caller, Idempotency};
 use crate::envelope::Refusal;
-use crate::extract::{Id, Json, PathId, Query, Whole, unless_blank};
+use crate::extract::{Id, Json, Order, Query, Whole, unless_blank};
 
 /// Minutes of a slot, if nothing is said.
 const MINUTES: i64 = 30;
@@ -318,7 +318,7 @@ pub(super) struct HoursBody {
 /// Sets a doctor's weekly hours, and publishes his slots from them at once.
 #[utoipa::path(put, path = "/api/availability/schedule", tag = "platform-availability",
     request_body = HoursBody,
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Makes a repetition take effect once")),
+    params(Idempotency),
     security(("bearer" = []), ("cookie" = [])),
     responses((status = 200, description = "The hours", body = Success<HoursCard>), Refusals))]
 pub(super) async fn set_schedule(
@@ -405,7 +405,7 @@ pub(super) struct BlockBody {
 /// Blocks a time of a doctor: for himself and administrators.
 #[utoipa::path(post, path = "/api/availability/block-time", tag = "platform-availability",
     request_body = BlockBody,
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Makes a repetition take effect once")),
+    params(Idempotency),
     security(("bearer" = []), ("cookie" = [])),
     responses((status = 200, description = "The blocked time", body = Success<OneBlockCard>), Refusals))]
 pub(super) async fn block(
@@ -452,16 +452,17 @@ pub(super) async fn block(
 
 /// Frees a blocked time.
 #[utoipa::path(delete, path = "/api/availability/unblock-time/{block_id}", tag = "platform-availability",
-    params(("block_id" = i64, Path, minimum = 1),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Makes a repetition take effect once")),
+    params(("block_id" = i64, Path, minimum = 1), Idempotency),
     security(("bearer" = []), ("cookie" = [])),
     responses((status = 200, description = "It is free", body = Success<Nothing>), Refusals))]
 pub(super) async fn unblock(
     State(state): State<Platform>,
-    Caller(actor): Caller,
+    Order {
+        actor,
+        id: block,
+        key,
+    }: Order<BlockId>,
     reply: Reply,
-    PathId(block): PathId<BlockId>,
-    Idempotency(key): Idempotency,
 ) -> Answer {
     let scheduling = state.engine.scheduling().keyed(key);
     scheduling.unblock_time(&actor, block).await?;

@@ -17,8 +17,8 @@ use super::appointments::{OneVisitCard, card, start};
 use super::envelope::Success;
 use super::reply::{Answer, Done, Refusals, Reply};
 use super::words::status_of;
-use crate::auth::{Caller, Idempotency};
-use crate::extract::{Id, JsonOrForm, OptionalJson, PathId, checked_change, present, unless_blank};
+use crate::auth::Idempotency;
+use crate::extract::{Id, JsonOrForm, OptionalJson, Order, checked_change, present, unless_blank};
 use crate::times::instant;
 
 /// What is kept as the reason of a cancellation or rejection that says none.
@@ -49,16 +49,13 @@ pub(super) struct VisitChangeBody {
 /// Moves an appointment, changes its notes or its state. What is as it was is no change.
 #[utoipa::path(put, path = "/api/appointments/{appointment_id}", tag = "platform-appointments",
     request_body = VisitChangeBody,
-    params(("appointment_id" = i64, Path, minimum = 1),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Makes a repetition take effect once")),
+    params(("appointment_id" = i64, Path, minimum = 1), Idempotency),
     security(("bearer" = []), ("cookie" = [])),
     responses((status = 200, description = "The appointment", body = Success<OneVisitCard>), Refusals))]
 pub(super) async fn update(
     State(state): State<Platform>,
-    Caller(actor): Caller,
+    Order { actor, id, key }: Order<AppointmentId>,
     reply: Reply,
-    PathId(id): PathId<AppointmentId>,
-    Idempotency(key): Idempotency,
     JsonOrForm(body): JsonOrForm<VisitChangeBody>,
 ) -> Answer {
     let scheduling = || state.engine.scheduling();
@@ -94,8 +91,8 @@ pub(super) async fn update(
         let keyed = scheduling().keyed(key);
         keyed.update_notes(&actor, id, notes).await?;
     }
-    let appointment = card(&state, &actor, id).await?;
-    Ok(reply.ok(Done::AppointmentUpdated, OneVisitCard { appointment }))
+    let card = card(&state, &actor, id).await?;
+    Ok(reply.ok(Done::AppointmentUpdated, card))
 }
 
 /// The reason that was given, in either field, or that none was.
@@ -155,16 +152,13 @@ pub(super) struct CancellationBody {
 /// Cancels a pending or confirmed appointment; it is kept.
 #[utoipa::path(delete, path = "/api/appointments/{appointment_id}", tag = "platform-appointments",
     request_body = Option<CancellationBody>,
-    params(("appointment_id" = i64, Path, minimum = 1),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Makes a repetition take effect once")),
+    params(("appointment_id" = i64, Path, minimum = 1), Idempotency),
     security(("bearer" = []), ("cookie" = [])),
     responses((status = 200, description = "The appointment", body = Success<OneVisitCard>), Refusals))]
 pub(super) async fn delete(
     State(state): State<Platform>,
-    Caller(actor): Caller,
+    Order { actor, id, key }: Order<AppointmentId>,
     reply: Reply,
-    PathId(id): PathId<AppointmentId>,
-    Idempotency(key): Idempotency,
     OptionalJson(body): OptionalJson<CancellationBody>,
 ) -> Answer {
     give_up(&state, &actor, &reply, id, key, body).await
@@ -173,16 +167,13 @@ pub(super) async fn delete(
 /// Cancels a pending or confirmed appointment: the same as DELETE.
 #[utoipa::path(put, path = "/api/appointments/{appointment_id}/cancel", tag = "platform-appointments",
     request_body = Option<CancellationBody>,
-    params(("appointment_id" = i64, Path, minimum = 1),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Makes a repetition take effect once")),
+    params(("appointment_id" = i64, Path, minimum = 1), Idempotency),
     security(("bearer" = []), ("cookie" = [])),
     responses((status = 200, description = "The appointment", body = Success<OneVisitCard>), Refusals))]
 pub(super) async fn cancel(
     State(state): State<Platform>,
-    Caller(actor): Caller,
+    Order { actor, id, key }: Order<AppointmentId>,
     reply: Reply,
-    PathId(id): PathId<AppointmentId>,
-    Idempotency(key): Idempotency,
     OptionalJson(body): OptionalJson<CancellationBody>,
 ) -> Answer {
     give_up(&state, &actor, &reply, id, key, body).await
@@ -202,8 +193,8 @@ async fn give_up(
     let reason = checks.finish(reason)?;
     let scheduling = state.engine.scheduling().keyed(key);
     scheduling.cancel(actor, id, Cancel { reason }).await?;
-    let appointment = card(state, actor, id).await?;
-    Ok(reply.ok(Done::Cancelled, OneVisitCard { appointment }))
+    let card = card(state, actor, id).await?;
+    Ok(reply.ok(Done::Cancelled, card))
 }
 
 /// Where an appointment is moved to.
@@ -227,16 +218,13 @@ pub(super) struct MoveBody {
 /// Moves an appointment: the new seat is gained, or nothing changes.
 #[utoipa::path(put, path = "/api/appointments/{appointment_id}/reschedule", tag = "platform-appointments",
     request_body = MoveBody,
-    params(("appointment_id" = i64, Path, minimum = 1),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Makes a repetition take effect once")),
+    params(("appointment_id" = i64, Path, minimum = 1), Idempotency),
     security(("bearer" = []), ("cookie" = [])),
     responses((status = 200, description = "The appointment", body = Success<OneVisitCard>), Refusals))]
 pub(super) async fn reschedule(
     State(state): State<Platform>,
-    Caller(actor): Caller,
+    Order { actor, id, key }: Order<AppointmentId>,
     reply: Reply,
-    PathId(id): PathId<AppointmentId>,
-    Idempotency(key): Idempotency,
     JsonOrForm(body): JsonOrForm<MoveBody>,
 ) -> Answer {
     let mut checks = Checks::new();
@@ -266,6 +254,6 @@ pub(super) async fn reschedule(
     let request = Reschedule { to, reason };
     let keyed = scheduling.keyed(key);
     keyed.reschedule(&actor, id, request).await?;
-    let appointment = card(&state, &actor, id).await?;
-    Ok(reply.ok(Done::Rescheduled, OneVisitCard { appointment }))
+    let card = card(&state, &actor, id).await?;
+    Ok(reply.ok(Done::Rescheduled, card))
 }

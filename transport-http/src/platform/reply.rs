@@ -9,13 +9,13 @@ use axum::response::Response;
 use serde::Serialize;
 use telemed_core::Engine;
 use telemed_core::identity::Language;
-use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
+use utoipa::openapi::RefOr;
 use utoipa::{IntoResponses, ToSchema};
 
 use super::Platform;
 use super::envelope::Success;
 use super::paging::Meta;
-use crate::envelope::{Refusal, json};
+use crate::envelope::{Refusal, json, refusals};
 use crate::language::{Voice, text};
 
 /// What a handler answers.
@@ -144,7 +144,7 @@ pub(crate) struct Refusals;
 
 impl IntoResponses for Refusals {
     fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
-        [
+        let statuses = [
             ("400", "A field is wrong, and named: VALIDATION_ERROR"),
             (
                 "401",
@@ -168,16 +168,7 @@ impl IntoResponses for Refusals {
             ("429", "Too often; see Retry-After: RATE_LIMITED"),
             ("503", "Busy; see Retry-After: UNAVAILABLE"),
             ("507", "No space is left: STORAGE_FULL"),
-        ]
-        .map(|(status, description)| {
-            let body = Ref::from_schema_name("Failure");
-            let content = ContentBuilder::new().schema(Some(body)).build();
-            let response = ResponseBuilder::new()
-                .description(description)
-                .content("application/json", content)
-                .build();
-            (status.to_owned(), RefOr::T(response))
-        })
-        .into()
+        ];
+        refusals("Failure", &statuses)
     }
 }

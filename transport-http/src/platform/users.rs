@@ -247,7 +247,7 @@ pub(super) struct ProfileBody {
 /// Changes the own account.
 #[utoipa::path(put, path = "/api/users/profile", tag = "platform-users",
     request_body = ProfileBody,
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$", description = "Makes a repetition take effect once")),
+    params(Idempotency),
     security(("bearer" = []), ("cookie" = [])),
     responses((status = 200, description = "The account", body = Success<AccountCard>), Refusals))]
 pub(super) async fn update(
