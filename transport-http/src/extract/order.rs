@@ -5,7 +5,7 @@ use axum::http::request::Parts;
 use telemed_core::actor::Actor;
 use telemed_core::journal::IdempotencyKey;
 
-use super::fields::IntegerId;
+use super::fields::PathValue;
 use super::path::PathId;
 use crate::auth::{Caller, HasEngine, Idempotency};
 use crate::envelope::Refusal;
@@ -27,7 +27,7 @@ pub struct Order<T> {
 impl<S, T> FromRequestParts<S> for Order<T>
 where
     S: HasEngine + Send + Sync,
-    T: IntegerId,
+    T: PathValue,
 {
     type Rejection = Refusal;
 
