@@ -89,11 +89,10 @@ impl MessagingStore for PostgresStore {
         write: &Write,
         message: &AppendMessage,
     ) -> StoreResult<Written<AppendMessageOutcome>> {
-        // A repetition finds its key, or its client's id, if the first one took effect.
-        let repeat = if write.idempotency.is_some() || message.client.is_some() {
-            Repeat::Always
-        } else {
-            Repeat::IfUndone
+        // By its client's id a repetition is known too.
+        let repeat = match message.client {
+            Some(_) => Repeat::Always,
+            None => Repeat::of(write),
         };
         let input = (write.clone(), message.clone());
         self.call(repeat, input, |connection, (write, message)| {
@@ -126,11 +125,7 @@ impl MessagingStore for PostgresStore {
         &self,
         mark: &MarkMessages,
     ) -> StoreResult<Written<MarkMessagesOutcome>> {
-        let repeat = match mark.write.idempotency {
-            Some(_) => Repeat::Always,
-            None => Repeat::IfUndone,
-        };
-        self.write(repeat, mark.clone(), |connection, mark| {
+        self.write(Repeat::of(&mark.write), mark.clone(), |connection, mark| {
             Box::pin(mark::mark(connection, mark))
         })
         .await
