@@ -19,6 +19,7 @@ use telemed_core::store::StoreResult;
 use tokio::task::JoinHandle;
 
 use crate::connections::Connections;
+use crate::failure::connect_error;
 use crate::journal::horizon;
 use crate::statement::{only, single};
 use outbox::Outbox;
@@ -72,9 +73,13 @@ impl PostgresBus {
             channel,
         });
         let tail = Tail::new(Arc::clone(&shared), horizon - 1);
+        // Whoever subscribes to it hears frames at once.
+        let listener = listener::connect(&shared)
+            .await
+            .map_err(|error| connect_error(&error))?;
         let tasks = [
             tokio::spawn(outbox::send_on(Arc::clone(&shared))),
-            tokio::spawn(listener::listen(Arc::clone(&shared), tail)),
+            tokio::spawn(listener::listen(Arc::clone(&shared), listener, tail)),
         ];
         Ok(Self { shared, tasks })
     }

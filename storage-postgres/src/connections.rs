@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::connection::{Connection, Work};
-use crate::failure::{Fault, may_pass, store_error};
+use crate::failure::{Fault, connect_error, may_pass};
 use crate::options::PostgresOptions;
 
 /// Between two attempts to connect: from the first to the last.
@@ -119,7 +119,6 @@ impl Connections {
 
     /// Connects, and tries again as long as that may help.
     pub(crate) async fn connect(&self, deadline: Instant) -> StoreResult<Connection> {
-        let action = "connecting";
         let mut pause = PAUSES.0;
         loop {
             let open = Connection::open(&self.address, &self.options, self.node);
@@ -133,7 +132,7 @@ impl Connections {
                 }
             };
             if !may_pass(&error) || Instant::now() + pause >= deadline {
-                return Err(store_error(action, &error).1);
+                return Err(connect_error(&error));
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PAUSES.1);

@@ -99,14 +99,22 @@ fn meaning(code: &str) -> (Fault, StoreErrorKind) {
     }
 }
 
+/// What a caller is told when nobody could connect: whatever the server says, it is not to be had.
+pub(crate) fn connect_error(error: &Error) -> StoreError {
+    let mut error = store_error("connecting", error).1;
+    error.kind = StoreErrorKind::Unavailable;
+    error
+}
+
 /// Whether connecting may succeed when it is tried again in a moment.
 pub(crate) fn may_pass(error: &Error) -> bool {
     match error {
         Error::Io(_) => true,
         Error::Database(error) => {
             let error: &PgDatabaseError = error.downcast_ref();
-            // Starting or shutting down, or every place is taken.
-            error.code().starts_with("57P") || error.code() == "53300"
+            // Starting or shutting down, every place is taken, or the database is closed.
+            let code = error.code();
+            code.starts_with("57P") || code == "53300" || code == "55000"
         }
         _ => false,
     }

@@ -17,7 +17,7 @@ use crate::store::in_a_task;
 /// How often rows that have recovered are dropped.
 const PURGE_EVERY: Duration = Duration::from_secs(60);
 
-/// How many rows go with one statement.
+/// How many rows go with one statement; it is written into it, so that the planner knows.
 const PORTION: i64 = 1000;
 
 /// The longest time that is reckoned with; sums of a few of them are numbers still.
@@ -99,13 +99,15 @@ struct Question {
 
 impl Question {
     fn new(key: &LimitKey, limit: Limit, now: Timestamp) -> Self {
-        let recovery = limit.interval().saturating_mul(limit.burst());
+        let recovery = micros(limit.interval().saturating_mul(limit.burst()));
+        // A time that is cut is cut for the whole burst.
+        let interval = micros(limit.interval()).min(recovery / i64::from(limit.burst()));
         Self {
             name: key.name.as_str(),
             subject: key.subject.clone(),
             now: now.micros(),
-            interval: micros(limit.interval()),
-            latest: now.micros() + micros(recovery),
+            interval,
+            latest: now.micros() + recovery,
         }
     }
 }
@@ -159,8 +161,8 @@ async fn drop_recovered(connections: &Connections, now: i64) -> StoreResult<()> 
                     "dropping limits that have recovered",
                     "DELETE FROM rate_limits WHERE (name, subject) IN
                          (SELECT name, subject FROM rate_limits WHERE recovered_at <= $1
-                          ORDER BY recovered_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
-                    (now, PORTION),
+                          ORDER BY recovered_at LIMIT 1000 FOR UPDATE SKIP LOCKED)",
+                    (now,),
                 ))
             })
             .await?;

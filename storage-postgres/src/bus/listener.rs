@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::tail::Tail;
 use super::{Shared, frames};
-use crate::failure::store_error;
+use crate::failure::connect_error;
 
 /// How long the log is not looked at when nobody calls.
 const QUIET: Duration = Duration::from_secs(1);
@@ -29,27 +29,30 @@ const CHECK_PATIENCE: Duration = Duration::from_secs(5);
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
 /// Listens as long as the bus is there. The log is read on while the connection is lost, too.
-pub(super) async fn listen(shared: Arc<Shared>, mut tail: Tail) {
+pub(super) async fn listen(shared: Arc<Shared>, first: PgListener, mut tail: Tail) {
+    let mut connected = Ok(first);
     let mut pause = PAUSES.0;
     loop {
-        match connect(&shared).await {
+        match connected {
             Ok(mut listener) => {
                 pause = PAUSES.0;
                 hear(&shared, &mut listener, &mut tail).await;
                 tracing::warn!("the connection that hears other servers was lost");
             }
             Err(error) => {
-                let error = store_error("listening to other servers", &error).1;
+                let error = connect_error(&error);
                 tracing::warn!(%error, "other servers cannot be heard");
             }
         }
         read_on(&mut tail).await;
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(PAUSES.1);
+        connected = connect(&shared).await;
     }
 }
 
-async fn connect(shared: &Shared) -> sqlx::Result<PgListener> {
+/// A connection that listens.
+pub(super) async fn connect(shared: &Shared) -> sqlx::Result<PgListener> {
     // A pool of one, since a listener is made of a pool; it is not asked to connect again.
     let pool = PgPoolOptions::new()
         .max_connections(1)

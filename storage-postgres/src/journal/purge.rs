@@ -7,8 +7,8 @@ use telemed_core::time::Timestamp;
 use crate::connection::Connection;
 use crate::statement::{change, only, single};
 
-/// How many rows of each table go with one statement.
-const PORTION: i64 = 1000;
+// How many rows go with one statement is written into it: of a value the planner knows nothing, and
+// it would read the whole table for a part of it.
 
 /// Drops some of what is old and returns how many rows that were, without what went with them;
 /// `None` when nothing is left to drop. Rows that another server is dropping are passed over.
@@ -22,21 +22,21 @@ pub(super) async fn portion(
         (
             "dropping old idempotency keys",
             "DELETE FROM idempotency_keys WHERE (scope, key) IN
-                 (SELECT scope, key FROM idempotency_keys WHERE at < $1 LIMIT $2
+                 (SELECT scope, key FROM idempotency_keys WHERE at < $1 LIMIT 1000
                   FOR UPDATE SKIP LOCKED)",
             retention.keys_before,
         ),
         (
             "dropping dead jobs",
             "DELETE FROM jobs WHERE id IN
-                 (SELECT id FROM jobs WHERE is_dead AND due_at < $1 LIMIT $2
+                 (SELECT id FROM jobs WHERE is_dead AND due_at < $1 LIMIT 1000
                   FOR UPDATE SKIP LOCKED)",
             retention.dead_jobs_before,
         ),
         (
             "dropping old login failures",
             "DELETE FROM login_failures WHERE id IN
-                 (SELECT id FROM login_failures WHERE at < $1 LIMIT $2
+                 (SELECT id FROM login_failures WHERE at < $1 LIMIT 1000
                   FOR UPDATE SKIP LOCKED)",
             retention.login_failures_before,
         ),
@@ -45,7 +45,7 @@ pub(super) async fn portion(
             "DELETE FROM sessions WHERE id IN
                  (SELECT id FROM sessions WHERE expires_at < $1 AND NOT EXISTS
                      (SELECT 1 FROM refresh_tokens WHERE session_id = sessions.id)
-                  LIMIT $2 FOR UPDATE SKIP LOCKED)",
+                  LIMIT 1000 FOR UPDATE SKIP LOCKED)",
             retention.sessions_before,
         ),
         (
@@ -53,11 +53,11 @@ pub(super) async fn portion(
             "DELETE FROM sessions WHERE id IN
                  (SELECT id FROM sessions WHERE ended_at < $1 AND NOT EXISTS
                      (SELECT 1 FROM refresh_tokens WHERE session_id = sessions.id)
-                  LIMIT $2 FOR UPDATE SKIP LOCKED)",
+                  LIMIT 1000 FOR UPDATE SKIP LOCKED)",
             retention.sessions_before,
         ),
     ] {
-        gone += change(connection, action, sql, (before.micros(), PORTION)).await?;
+        gone += change(connection, action, sql, (before.micros(),)).await?;
     }
     Ok((gone + tokens > 0).then_some(gone))
 }
@@ -68,13 +68,13 @@ async fn refresh_tokens(connection: &mut Connection, before: Timestamp) -> Store
     for sql in [
         "DELETE FROM refresh_tokens WHERE fingerprint IN
              (SELECT fingerprint FROM sessions JOIN refresh_tokens ON session_id = sessions.id
-              WHERE expires_at < $1 LIMIT $2 FOR UPDATE OF refresh_tokens SKIP LOCKED)",
+              WHERE expires_at < $1 LIMIT 1000 FOR UPDATE OF refresh_tokens SKIP LOCKED)",
         "DELETE FROM refresh_tokens WHERE fingerprint IN
              (SELECT fingerprint FROM sessions JOIN refresh_tokens ON session_id = sessions.id
-              WHERE ended_at < $1 LIMIT $2 FOR UPDATE OF refresh_tokens SKIP LOCKED)",
+              WHERE ended_at < $1 LIMIT 1000 FOR UPDATE OF refresh_tokens SKIP LOCKED)",
     ] {
         let action = "dropping the refresh tokens of old sessions";
-        gone += change(connection, action, sql, (before.micros(), PORTION)).await?;
+        gone += change(connection, action, sql, (before.micros(),)).await?;
     }
     Ok(gone)
 }
@@ -86,7 +86,7 @@ async fn events(connection: &mut Connection, before: Timestamp) -> StoreResult<u
         "dropping old events",
         "WITH old AS (
              DELETE FROM events WHERE seq IN
-                 (SELECT seq FROM events WHERE at < $1 ORDER BY at LIMIT $2
+                 (SELECT seq FROM events WHERE at < $1 ORDER BY at LIMIT 1000
                   FOR UPDATE SKIP LOCKED)
              RETURNING seq, audience
          ), feeds AS (
@@ -98,7 +98,7 @@ async fn events(connection: &mut Connection, before: Timestamp) -> StoreResult<u
              UPDATE event_log SET purged = newest.seq FROM newest WHERE newest.seq > purged
          )
          SELECT count(*) FROM old",
-        (before.micros(), PORTION),
+        (before.micros(),),
         only,
     )
     .await?;

@@ -1,0 +1,253 @@
+//! No statement reads a whole table: every one that the store runs is explained over a database
+//! that has grown.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
+use serde_json::Value;
+use telemed_tests::lockstep::{prelude, run, steps};
+use telemed_tests::{MemoryUnderTest, PostgresUnderTest, StoreUnderTest};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Metadata, Subscriber, span};
+
+use super::place::{Beside, Place};
+
+/// Tables that have one row, or few.
+const SMALL: &[&str] = &[
+    "audit_head",
+    "event_log",
+    "installation",
+    "schema_migration",
+];
+
+/// Statements that may read an index from one end on, by what is in them: the first rows of it, and
+/// the doctors of an installation, who are few.
+const MAY_SCAN: &[(&str, &str)] = &[
+    ("ORDER BY ready_at, id LIMIT 1", "jobs_ready"),
+    ("FROM audit_open ORDER BY seq LIMIT $1", "audit_open_pkey"),
+    (
+        "SELECT DISTINCT ON (doctors.specialty_folded)",
+        "doctors_pkey",
+    ),
+    (
+        "SELECT DISTINCT ON (doctors.specialty_folded)",
+        "users_listed_doctors",
+    ),
+];
+
+/// A list with its total counts what there is, as far as its filters do not say more.
+const COUNTS: &str = "SELECT count(*) FROM ";
+
+/// Remembers the text of every statement.
+struct Recorder;
+
+static STATEMENTS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+impl Subscriber for Recorder {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "telemed_storage_postgres::statement"
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut Text);
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
+
+struct Text;
+
+impl Visit for Text {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "sql" {
+            let mut statements = STATEMENTS.lock().unwrap_or_else(PoisonError::into_inner);
+            if !statements.contains(value) {
+                statements.insert(value.to_owned());
+            }
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
+}
+
+fn record() {
+    static RECORDING: OnceLock<()> = OnceLock::new();
+    RECORDING.get_or_init(|| tracing::subscriber::set_global_default(Recorder).unwrap());
+}
+
+/// Calls every operation of the store: sequences of random steps, the same every time.
+async fn exercise(place: &Place) {
+    let postgres = PostgresUnderTest(std::sync::Arc::clone(&place.server));
+    let mut runner = TestRunner::deterministic();
+    for _ in 0..3 {
+        let random = steps(200).new_tree(&mut runner).unwrap().current();
+        let steps = [prelude(), random].concat();
+        let (one, other) = (MemoryUnderTest.fresh().await, postgres.fresh().await);
+        run(one, other, &steps).await;
+    }
+}
+
+/// Fills the tables.
+const GROW: &str = "
+    INSERT INTO clinics (name, city, city_folded, time_zone, is_active, created_at, updated_at,
+                         version)
+        SELECT 'Clinic', 'City ' || n % 50, 'city ' || n % 50, 'UTC', true, 0, 0, 1
+        FROM generate_series(1, 500) AS n;
+    INSERT INTO users (role, email, email_folded, phone, phone_folded, full_name, seal_id,
+                       is_verified, is_active, created_at, updated_at)
+        SELECT CASE WHEN n <= 2000 THEN 'doctor' ELSE 'patient' END, n::TEXT, n::TEXT, n::TEXT,
+               n::TEXT, 'Name', gen_random_uuid(), n % 3 > 0, true, 0, 0
+        FROM generate_series(1, 20000) AS n;
+    INSERT INTO credentials SELECT id, 'hash' FROM users;
+    INSERT INTO data_keys SELECT gen_random_uuid(), id, 1, '' FROM users;
+    INSERT INTO sessions SELECT gen_random_uuid(), id, 0, id * 1000,
+            CASE WHEN id % 2 = 0 THEN id END, sha256(id::TEXT::BYTEA) FROM users;
+    INSERT INTO refresh_tokens SELECT sha256(id::TEXT::BYTEA), id, 1 FROM sessions;
+    INSERT INTO login_failures (at, account, network, place)
+        SELECT id, sha256((id % 500)::TEXT::BYTEA), sha256((id % 99)::TEXT::BYTEA),
+               CASE WHEN id % 2 = 0 THEN sha256((id % 9)::TEXT::BYTEA) END FROM users;
+    INSERT INTO patients SELECT id, gen_random_uuid(), NULL, 0, 1 FROM users
+        WHERE role = 'patient';
+    INSERT INTO doctors (id, clinic_id, specialty, specialty_folded, licence_number,
+                         licence_folded, experience_years, daily_limit, created_at, updated_at,
+                         version)
+        SELECT id, id % 500 + 1, 'S' || id % 30, 's' || id % 30, id::TEXT, id::TEXT, 1, 50, 0, 0, 1
+        FROM users WHERE role = 'doctor';
+    INSERT INTO schedules SELECT id, '[[],[],[],[],[],[],[]]', 30, 1, false, 1, 0 FROM doctors;
+    INSERT INTO blocked_times (doctor_id, starts_at, ends_at, local_day, start_minute, end_minute,
+                               time_zone, seal_id, created_at)
+        SELECT doctors.id, n * 100, n * 100 + 50, '2030-01-01', 0, 60, 'UTC', gen_random_uuid(), 0
+        FROM doctors, generate_series(1, 10) AS n;
+    INSERT INTO slots (doctor_id, clinic_id, starts_at, ends_at, local_day, capacity, booked_count,
+                       is_published, is_active, created_at, updated_at)
+        SELECT doctors.id, clinic_id, n * 100, n * 100 + 50, '2030-01-' || 10 + n % 20, 3, 1, true,
+               true, 0, 0
+        FROM doctors, generate_series(1, 20) AS n;
+    INSERT INTO doctor_days (doctor_id, local_day, taken)
+        SELECT doctor_id, local_day, count(*) FROM slots GROUP BY 1, 2;
+    INSERT INTO appointments (patient_id, slot_id, doctor_id, clinic_id, starts_at, ends_at, kind,
+                              status, seal_id, created_at, updated_at)
+        SELECT 2001 + (id % 18000), id, doctor_id, clinic_id, starts_at, ends_at, 'video',
+               CASE WHEN id % 4 = 0 THEN 'pending' ELSE 'completed' END, gen_random_uuid(), 0, 0
+        FROM slots WHERE id % 4 > 0 OR id < 18000;
+    INSERT INTO events SELECT n, gen_random_uuid(), 'user.updated', 'user:' || n % 5000, 'user',
+            '1', n, 'operator', NULL, '{}', gen_random_uuid() FROM generate_series(1, 20000) AS n;
+    INSERT INTO event_feeds SELECT audience, seq FROM events;
+    INSERT INTO jobs (id, kind, resource, subject, due_at, data, is_dead)
+        SELECT gen_random_uuid(), 'appointment.reminder', 'appointment', n::TEXT, n, '{}',
+               n % 50 = 0
+        FROM generate_series(1, 20000) AS n;
+    INSERT INTO idempotency_keys SELECT 'scope ' || n % 100, n::TEXT, sha256(''), 'user', '1', n
+        FROM generate_series(1, 20000) AS n;
+    INSERT INTO audit_open SELECT n, gen_random_uuid(), 0, 'operator', NULL, NULL, 'test', 'user',
+            '1', '{}' FROM generate_series(1, 2000) AS n;
+    INSERT INTO audit_rows SELECT n, gen_random_uuid(), 0, 'operator', NULL, NULL, 'test', 'user',
+            '1', '{}', sha256('') FROM generate_series(1, 20000) AS n;
+    INSERT INTO audit_checkpoints SELECT n, sha256(''), 0, 1, sha256('')
+        FROM generate_series(1, 2000) AS n;
+    INSERT INTO bus_frames SELECT gen_random_uuid(), '{}' FROM generate_series(1, 2000);
+    INSERT INTO rate_limits SELECT 'writes', n::TEXT, n, true FROM generate_series(1, 20000) AS n;
+";
+
+/// How PostgreSQL would run a statement with values that are like others.
+async fn plan(beside: &mut Beside, sql: &str) -> Value {
+    beside.run(&format!("PREPARE explained AS {sql}")).await;
+    let types = "SELECT parameter_types::TEXT[]::TEXT FROM pg_prepared_statements
+                 WHERE name = 'explained'";
+    let types = beside.text(types).await.unwrap();
+    let types = types.trim_matches(['{', '}']).split(',');
+    let value = |kind: &str| {
+        let value = match kind.trim_matches('"') {
+            "bigint" | "integer" => "100",
+            "bigint[]" | "integer[]" => "{100,200}",
+            "text" => "7",
+            "text[]" => "{7,8}",
+            "uuid" => "00000000-0000-0000-0000-000000000007",
+            "uuid[]" => "{00000000-0000-0000-0000-000000000007}",
+            "bytea" => "7",
+            "bytea[]" => "{7,8}",
+            "boolean" => "true",
+            "jsonb" => "{}",
+            "boolean[]" => "{true,false}",
+            other => panic!("no value for {other} in {sql}"),
+        };
+        format!("'{value}'")
+    };
+    let values: Vec<String> = types.filter(|kind| !kind.is_empty()).map(value).collect();
+    let values = match values.is_empty() {
+        true => String::new(),
+        false => format!("({})", values.join(", ")),
+    };
+    let explain = format!("EXPLAIN (FORMAT JSON) EXECUTE explained{values}");
+    let text = beside.text(&explain).await.unwrap();
+    beside.run("DEALLOCATE explained").await;
+    let plan: Value = serde_json::from_str(&text).unwrap();
+    plan[0]["Plan"].clone()
+}
+
+/// Before the name of a table that is read as a whole.
+const ALL_OF: &str = "all of ";
+
+/// The parts of a plan that read a table, or an index, from one end on.
+fn scans(node: &Value, found: &mut Vec<String>) {
+    let text = |name: &str| node[name].as_str().unwrap_or_default().to_owned();
+    let (kind, table) = (text("Node Type"), text("Relation Name"));
+    let is_small = SMALL.contains(&table.as_str());
+    if kind == "Seq Scan" && !is_small {
+        found.push(format!("{ALL_OF}{table}"));
+    }
+    let reads_index = ["Index Scan", "Index Only Scan", "Bitmap Index Scan"];
+    if reads_index.contains(&kind.as_str()) && node["Index Cond"].is_null() && !is_small {
+        found.push(text("Index Name"));
+    }
+    for part in node["Plans"].as_array().into_iter().flatten() {
+        scans(part, found);
+    }
+}
+
+pub async fn every_statement_is_served_by_an_index(place: Place) {
+    record();
+    exercise(&place).await;
+    let statements = STATEMENTS
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
+    assert!(statements.len() > 80, "only {} were seen", statements.len());
+
+    let mut beside = place.beside().await;
+    beside.run(GROW).await;
+    beside.run("VACUUM ANALYZE").await;
+    beside
+        .run("SET enable_seqscan = off; SET plan_cache_mode = force_custom_plan")
+        .await;
+    let mut wrong = Vec::new();
+    let mut used: BTreeSet<&(&str, &str)> = BTreeSet::new();
+    for sql in &statements {
+        let mut found = Vec::new();
+        scans(&plan(&mut beside, sql).await, &mut found);
+        found.retain(|scan| {
+            let may = MAY_SCAN
+                .iter()
+                .find(|(words, index)| sql.contains(words) && scan == index);
+            used.extend(may);
+            let is_of_a_list = sql.contains(COUNTS) && !scan.starts_with(ALL_OF);
+            may.is_none() && !is_of_a_list
+        });
+        if !found.is_empty() {
+            wrong.push(format!("{found:?}\n    {sql}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let unused: Vec<_> = MAY_SCAN.iter().filter(|one| !used.contains(one)).collect();
+    assert!(unused.is_empty(), "never needed: {unused:?}");
+}
