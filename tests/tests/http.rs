@@ -28,6 +28,7 @@ mod http {
     mod routes;
     mod rubbish;
     mod slots;
+    mod sockets;
     mod tokens;
     mod transitions;
     mod unread;

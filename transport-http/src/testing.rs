@@ -40,7 +40,6 @@ pub(crate) struct House {
     pub(crate) routes: Vec<RouteEntry>,
     pub(crate) engine: Engine,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) bus: Arc<LocalBus>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) admin: String,
     next: AtomicU32,
@@ -183,14 +182,19 @@ impl House {
     }
 
     pub(crate) async fn with(config: RouterConfig) -> Self {
+        Self::over(LocalBus::default(), config).await
+    }
+
+    /// The same over this bus.
+    pub(crate) async fn over(bus: LocalBus, config: RouterConfig) -> Self {
         let clock = Arc::new(ManualClock::at(
             Timestamp::parse(NOW, &TimeZone::utc()).unwrap(),
         ));
         let entropy = Arc::new(SeededEntropy::new(7));
-        let bus = Arc::new(LocalBus::default());
+        let bus = Arc::new(bus);
         let parts = EngineParts {
             storage: Arc::new(MemoryStorage::new(bus.clone())),
-            bus: bus.clone(),
+            bus,
             clock: clock.clone(),
             entropy: entropy.clone(),
             hasher: Arc::new(Pbkdf2Hasher::new(1, entropy)),
@@ -218,7 +222,6 @@ impl House {
             routes,
             engine,
             shared,
-            bus,
             clock,
             admin: String::new(),
             next: AtomicU32::new(1),

@@ -32,6 +32,8 @@ pub(super) async fn run(
     mut alive: watch::Receiver<()>,
 ) {
     let mut fanout = Fanout::new(engine);
+    // Before anything can be missed.
+    fanout.look().await;
     let mut rounds = interval(ROUND);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -137,6 +139,8 @@ impl Fanout {
     }
 
     fn reread(&self, member: &Member) {
+        // What is told from here on comes after what was missed.
+        member.hold();
         member
             .outbox()
             .reread(self.watermark.safe.max(member.since()));
@@ -152,10 +156,14 @@ impl Fanout {
             }
         }
         if self.watermark.wants_look() {
-            match self.engine.event_cursor().await {
-                Ok(newest) => self.watermark.looked(newest),
-                Err(error) => report(&error),
-            }
+            self.look().await;
+        }
+    }
+
+    async fn look(&mut self) {
+        match self.engine.event_cursor().await {
+            Ok(newest) => self.watermark.looked(newest),
+            Err(error) => report(&error),
         }
     }
 }

@@ -68,20 +68,17 @@ impl Handshake {
     }
 }
 
-/// The token beside the word `bearer` in `Sec-WebSocket-Protocol`.
+/// The token after the word `bearer` in `Sec-WebSocket-Protocol`.
 fn by_subprotocol(headers: &HeaderMap) -> Option<&str> {
-    let mut words = headers
-        .get_all(header::SEC_WEBSOCKET_PROTOCOL)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim);
-    let scheme = words.next()?;
-    let token = words.next()?;
-    scheme
-        .eq_ignore_ascii_case(SUBPROTOCOL)
-        .then_some(token)
-        .filter(|token| !token.is_empty())
+    let mut values = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
+    let first = values.next()?.to_str().ok()?;
+    let (scheme, token) = match first.split_once(',') {
+        Some(both) => both,
+        // The two may stand in headers of their own.
+        None => (first, values.next()?.to_str().ok()?),
+    };
+    Some(token.trim())
+        .filter(|token| scheme.trim().eq_ignore_ascii_case(SUBPROTOCOL) && !token.is_empty())
 }
 
 /// Whether a client offers the subprotocol.

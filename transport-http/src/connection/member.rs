@@ -130,9 +130,13 @@ impl Member {
         self.hearing().held.get_or_insert_default();
     }
 
-    /// Tells what has waited, and from now on what happens.
+    /// Tells what has waited, and from now on what happens; unless something was missed in the
+    /// meantime, which has to be told before.
     pub(crate) fn release(&self) {
         let mut hearing = self.hearing();
+        if self.outbox.is_to_reread() {
+            return;
+        }
         for (id, packets) in hearing.held.take().into_iter().flatten() {
             self.hand(&mut hearing, id, &packets);
         }

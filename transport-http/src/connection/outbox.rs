@@ -190,6 +190,11 @@ impl Outbox {
         wake(&mut inner.task);
     }
 
+    /// Whether the log is to be read, and the task does not know it yet.
+    pub(crate) fn is_to_reread(&self) -> bool {
+        self.lock().reread.is_some()
+    }
+
     /// The next order.
     pub(crate) fn poll_order(&self, context: &mut Context<'_>) -> Poll<Order> {
         let mut inner = self.lock();

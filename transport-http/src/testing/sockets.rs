@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -45,7 +45,10 @@ impl Served {
     }
 
     pub(crate) async fn configured(config: RouterConfig) -> Self {
-        let house = House::with(config).await;
+        Self::of(House::with(config).await).await
+    }
+
+    pub(crate) async fn of(house: House) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
@@ -124,7 +127,10 @@ impl Served {
                 HeaderValue::from_str(value).unwrap(),
             );
         }
-        let stream = TcpStream::connect(self.address).await.unwrap();
+        let stream = TcpSocket::new_v4().unwrap();
+        // What the kernel keeps for who does not read is little.
+        stream.set_recv_buffer_size(32 * 1024).unwrap();
+        let stream = stream.connect(self.address).await.unwrap();
         match timeout(PATIENCE, client_async(request, stream))
             .await
             .unwrap()
