@@ -275,6 +275,26 @@ CREATE FUNCTION event_horizon() RETURNS BIGINT LANGUAGE sql STABLE AS $$
     SELECT base + (pg_snapshot_xmin(pg_current_snapshot())::TEXT::BIGINT << 14) FROM event_log
 $$;
 
+-- As event_horizon, but a transaction of another database of the cluster holds nothing up. It is
+-- for statements that come after: what has ended during this one need not show in it.
+CREATE FUNCTION event_horizon_here() RETURNS BIGINT LANGUAGE plpgsql AS $$
+DECLARE
+    ran pg_snapshot := pg_current_snapshot();
+    oldest XID8;
+BEGIN
+    -- What ran then and has not ended, unless it is known to be elsewhere.
+    SELECT running INTO oldest FROM pg_snapshot_xip(ran) AS running
+        WHERE pg_xact_status(running) = 'in progress' AND NOT EXISTS (
+            SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)
+            WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock' AND granted
+                AND transactionid = running::XID
+                AND datid <> (SELECT oid FROM pg_database WHERE datname = current_database()))
+        ORDER BY running LIMIT 1;
+    RETURN (SELECT base FROM event_log)
+        + (coalesce(oldest, pg_snapshot_xmax(ran))::TEXT::BIGINT << 14);
+END
+$$;
+
 -- Waits for others that use the same key, and says what it was used for. The look is a statement
 -- of its own: it sees what was committed during the wait.
 CREATE FUNCTION lock_key(of_scope TEXT, of_key TEXT)

@@ -8,7 +8,7 @@ mod purge;
 mod unknown;
 
 pub(crate) use apply::{Entries, apply_left, known, repeated, settle};
-pub(crate) use events::{horizon, raise_base};
+pub(crate) use events::{horizon, horizon_here, raise_base};
 pub(crate) use unknown::{Unknown, committed};
 
 use async_trait::async_trait;

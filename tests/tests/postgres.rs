@@ -76,6 +76,7 @@ fn main() -> ExitCode {
             log:
                 a_reader_waits_for_what_runs_below,
                 a_reader_does_not_wait_for_ever,
+                another_database_holds_nothing_up,
                 a_restored_database_goes_on_above_its_cursors,
                 too_many_events_are_refused_before_anything_is_written,
                 sealers_side_by_side_make_one_chain;

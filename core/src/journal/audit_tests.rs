@@ -291,6 +291,28 @@ async fn servers_seal_and_check_one_trail_side_by_side() {
             );
         }
     }
+    // The first of all, by two processes of one place.
+    for method in ["seal_audit", "unsealed_audit_rows", "installation_value"] {
+        for verify in [false, true] {
+            let desk = Desk::over(Lasting::of_server("shared")).await;
+            desk.act().await;
+            let (storage, place) = (desk.storage.clone(), desk.checkpoints.clone());
+            let colleague: &'static Colleague =
+                Box::leak(Box::new(Colleague(desk, ("", 0).into())));
+            let behind = Arc::new(Intercepted {
+                store: storage,
+                interceptor: colleague,
+            });
+            let beside = colleague.0.beside(behind, place).await;
+            *colleague.1.lock().unwrap() = (method, 1);
+            if verify {
+                assert_eq!(beside.fault().await, None, "{method}");
+            } else {
+                beside.engine.seal_audit().await.unwrap();
+            }
+            assert_eq!(colleague.1.lock().unwrap().1, 0, "{method} is not called");
+        }
+    }
     // Each misses its own checkpoints and not those of the other.
     assert!(!second.checkpoints.all().unwrap().is_empty());
     colleague.0.checkpoints.empty();

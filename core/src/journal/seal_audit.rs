@@ -40,7 +40,7 @@ impl Engine {
         if goes_on && inside.as_ref().is_none_or(|known| known.head == head) {
             return Ok(head);
         }
-        if outside.is_none() && self.was_kept_outside().await? {
+        if outside.is_none() && self.has_lost_outside().await? {
             return Err(broken(
                 "the audit checkpoints outside the database are gone",
             ));
@@ -141,8 +141,13 @@ impl Engine {
             .max_by_key(|checkpoint| checkpoint.head.count))
     }
 
-    /// Whether checkpoints were kept in a lasting place before, so that an empty one was emptied.
-    pub(super) async fn was_kept_outside(&self) -> Result<bool, Error> {
+    /// Whether checkpoints were kept in a lasting place before, and none is there. It is looked at
+    /// after the question: another process keeps its first one before it says that it does.
+    pub(super) async fn has_lost_outside(&self) -> Result<bool, Error> {
+        Ok(self.was_kept_outside().await? && self.newest_outside()?.is_none())
+    }
+
+    async fn was_kept_outside(&self) -> Result<bool, Error> {
         let kept = self
             .inner
             .storage()

@@ -64,7 +64,7 @@ impl Engine {
             // Nothing is sealed on top of a broken trail: it would bury the evidence.
             return Ok(before);
         }
-        if !checkpoints.outside && self.was_kept_outside().await? {
+        if !checkpoints.outside && self.has_lost_outside().await? {
             let fault = Some(AuditFault::CheckpointsGone);
             return Ok(AuditReport {
                 rows: before.rows,

@@ -7,6 +7,8 @@ use telemed_core::store::StoreResult;
 use uuid::Uuid;
 
 use super::Shared;
+use crate::connection::Connection;
+use crate::journal::horizon_here;
 use crate::rows;
 use crate::statement::{all, single};
 
@@ -18,6 +20,26 @@ pub(super) struct Tail {
     shared: Arc<Shared>,
     /// Everything up to here was told, or is this server's own.
     cursor: i64,
+}
+
+/// What there is to read below a horizon that was looked for before, or else that of the same
+/// moment.
+async fn look(connection: &mut Connection, horizon: Option<i64>) -> StoreResult<Look> {
+    single(
+        connection,
+        "looking at the log",
+        "SELECT coalesce($1, event_horizon()), coalesce((SELECT max(seq) FROM events), 0), purged
+         FROM event_log",
+        (horizon,),
+        |columns| {
+            Ok(Look {
+                horizon: columns.next()?,
+                newest: columns.next()?,
+                purged: columns.next()?,
+            })
+        },
+    )
+    .await
 }
 
 /// What there is to read.
@@ -71,20 +93,15 @@ impl Tail {
         self.shared
             .connections
             .once((), |connection, ()| {
-                Box::pin(single(
-                    connection,
-                    "looking at the log",
-                    "SELECT event_horizon(), coalesce((SELECT max(seq) FROM events), 0), purged
-                     FROM event_log",
-                    (),
-                    |columns| {
-                        Ok(Look {
-                            horizon: columns.next()?,
-                            newest: columns.next()?,
-                            purged: columns.next()?,
-                        })
-                    },
-                ))
+                Box::pin(async move {
+                    let looked = look(connection, None).await?;
+                    if looked.newest < looked.horizon {
+                        return Ok(looked);
+                    }
+                    // What holds it up may have nothing to do with this database.
+                    let horizon = horizon_here(connection).await?;
+                    look(connection, Some(horizon)).await
+                })
             })
             .await
     }

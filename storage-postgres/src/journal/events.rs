@@ -33,11 +33,18 @@ pub(super) async fn after(
     let after = i64::try_from(seq).unwrap_or(i64::MAX);
     let deadline = Instant::now() + PATIENCE;
     let mut pause = PAUSES.0;
+    let mut is_again = false;
     loop {
-        let question = (feeds.clone(), after, limit);
+        let question = (feeds.clone(), after, limit, is_again);
         let found = store
-            .read(question, |connection, (feeds, after, limit)| {
-                Box::pin(look(connection, feeds, *after, *limit))
+            .read(question, |connection, (feeds, after, limit, is_again)| {
+                Box::pin(async move {
+                    let horizon = match is_again {
+                        true => Some(horizon_here(connection).await?),
+                        false => None,
+                    };
+                    look(connection, feeds, *after, *limit, horizon).await
+                })
             })
             .await?;
         let is_over = Instant::now() >= deadline;
@@ -45,21 +52,26 @@ pub(super) async fn after(
             let settled = found.into_iter().take_while(|(_, is_settled)| *is_settled);
             return Ok(settled.map(|(event, _)| event).collect());
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(PAUSES.1);
+        if is_again {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSES.1);
+        }
+        is_again = true;
     }
 }
 
-/// What is there, each event with whether nothing can appear below it any more.
+/// What is there, each event with whether nothing can appear below it any more: below the horizon
+/// that was looked for before, or else that of the same moment.
 async fn look(
     connection: &mut Connection,
     feeds: &[String],
     after: i64,
     limit: u32,
+    horizon: Option<i64>,
 ) -> StoreResult<Vec<(LoggedEvent, bool)>> {
     // A feed is read from its own index; an event of several audiences is one row.
     let sql = format!(
-        "WITH horizon AS MATERIALIZED (SELECT event_horizon() AS seq),
+        "WITH horizon AS MATERIALIZED (SELECT coalesce($4, event_horizon()) AS seq),
               found AS (SELECT DISTINCT seq FROM event_feeds
                         WHERE audience = ANY($1) AND seq > $2 ORDER BY seq LIMIT $3)
          SELECT {}, events.seq < horizon.seq FROM found
@@ -70,7 +82,7 @@ async fn look(
         connection,
         "reading events",
         &sql,
-        (feeds, after, i64::from(limit)),
+        (feeds, after, i64::from(limit), horizon),
         |columns| Ok((rows::event(columns)?, columns.next()?)),
     )
     .await
@@ -80,18 +92,38 @@ async fn look(
 /// transaction that still runs. The newest event may have been dropped; its cursor is not given
 /// again.
 pub(super) async fn span(connection: &mut Connection) -> StoreResult<EventSpan> {
+    let (span, is_more) = span_below(connection, None).await?;
+    if !is_more {
+        return Ok(span);
+    }
+    // What lies above may wait for a transaction of another database only.
+    let horizon = horizon_here(connection).await?;
+    Ok(span_below(connection, Some(horizon)).await?.0)
+}
+
+/// The span below a horizon, or below that of the same moment, and whether there are events above
+/// it.
+async fn span_below(
+    connection: &mut Connection,
+    horizon: Option<i64>,
+) -> StoreResult<(EventSpan, bool)> {
     single(
         connection,
         "reading how far the log of events reaches",
-        "SELECT purged, greatest(purged, (SELECT seq FROM events WHERE seq < event_horizon()
-                                          ORDER BY seq DESC LIMIT 1))
+        "WITH horizon AS MATERIALIZED (SELECT coalesce($1, event_horizon()) AS seq)
+         SELECT purged,
+                greatest(purged, (SELECT seq FROM events
+                                  WHERE seq < (SELECT seq FROM horizon)
+                                  ORDER BY seq DESC LIMIT 1)),
+                EXISTS (SELECT FROM events WHERE seq >= (SELECT seq FROM horizon))
          FROM event_log",
-        (),
+        (horizon,),
         |columns| {
-            Ok(EventSpan {
+            let span = EventSpan {
                 dropped_up_to: rows::number(columns)?,
                 newest: rows::number(columns)?,
-            })
+            };
+            Ok((span, columns.next()?))
         },
     )
     .await
@@ -103,6 +135,19 @@ pub(crate) async fn horizon(connection: &mut Connection) -> StoreResult<i64> {
         connection,
         "looking for the end of the log",
         "SELECT event_horizon()",
+        (),
+        only,
+    )
+    .await
+}
+
+/// The same, where only transactions of this database count. It takes longer to find out, and is
+/// for statements that come after it.
+pub(crate) async fn horizon_here(connection: &mut Connection) -> StoreResult<i64> {
+    single(
+        connection,
+        "looking for the end of the log in this database",
+        "SELECT event_horizon_here()",
         (),
         only,
     )

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use telemed_core::id::UserId;
 use telemed_core::journal::{
-    Audience, AuditHead, AuditStore, Event, JournalStore, LoggedEvent, Write,
+    Audience, AuditHead, AuditStore, Event, JournalStore, LoggedEvent, SubscriptionItem, Write,
 };
 use telemed_core::store::StoreErrorKind;
 use telemed_tests::build::World;
 use telemed_tests::together;
 
-use super::place::{Place, SILENCE, options, world};
+use super::place::{Place, SILENCE, next, options, world};
 
 const USER: UserId = UserId::from_row(1);
 
@@ -70,6 +70,25 @@ pub async fn a_reader_does_not_wait_for_ever(place: Place) {
     endless.run("ROLLBACK").await;
     let later = log(&store, before[0].seq).await;
     assert_eq!(later.len(), 1);
+}
+
+pub async fn another_database_holds_nothing_up(place: Place) {
+    let (one, other) = (place.store("one").await, place.store("other").await);
+    let world = world(&place, &one);
+    let mut at_other = other.bus().subscribe().await;
+    let elsewhere = Place::new(&place.server).await;
+    let mut endless = elsewhere.beside().await;
+    endless.run("BEGIN").await;
+    endless.run("SELECT pg_current_xact_id()").await;
+    let write = telling(&world);
+    one.record(&write).await.unwrap();
+    let read = log(&other, 0).await;
+    assert_eq!(read.len(), 1);
+    match next(&mut at_other).await {
+        SubscriptionItem::Event(heard) => assert_eq!(heard.event.id, write.events[0].id),
+        other => panic!("{other:?}"),
+    }
+    endless.run("ROLLBACK").await;
 }
 
 pub async fn a_restored_database_goes_on_above_its_cursors(place: Place) {
