@@ -5,9 +5,11 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
+
+use crate::postgres::{MISSING, PostgresServer};
 
 /// How long a server may take to say that it listens, and to end: generous, for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -79,6 +81,32 @@ impl SharedDatabase {
     }
 }
 
+/// Whether tests of the server are run on PostgreSQL: `TELEMED_TEST_STORE=postgres`.
+///
+/// # Panics
+/// When the variable is neither that nor `sqlite`.
+#[must_use]
+pub fn is_on_postgres() -> bool {
+    match std::env::var("TELEMED_TEST_STORE").as_deref() {
+        Ok("postgres") => true,
+        Ok("" | "sqlite") | Err(_) => false,
+        Ok(other) => panic!("TELEMED_TEST_STORE is {other:?}, not `sqlite` or `postgres`"),
+    }
+}
+
+/// An empty database, made in a runtime of its own: the caller may be in another.
+fn fresh_database() -> SharedDatabase {
+    static SERVER: OnceLock<Arc<PostgresServer>> = OnceLock::new();
+    let server = SERVER.get_or_init(|| PostgresServer::of_environment().expect(MISSING));
+    let making = thread::spawn(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = { runtime }.enable_all().build().expect("a runtime");
+        runtime.block_on(server.database())
+    });
+    let database = making.join().expect("a database");
+    SharedDatabase::new(database.url(), database)
+}
+
 /// A data folder and a log, which outlive the servers that use them.
 pub struct ServerFolder {
     folder: tempfile::TempDir,
@@ -86,16 +114,17 @@ pub struct ServerFolder {
 }
 
 impl ServerFolder {
-    /// An empty one.
+    /// An empty one, with a SQLite database in it, or with a PostgreSQL database of its own when
+    /// `TELEMED_TEST_STORE=postgres` says that tests of the server are to be run on that.
     ///
     /// # Panics
-    /// When there is no place for temporary files.
+    /// When there is no place for temporary files, or no PostgreSQL where one is asked for.
     #[must_use]
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         Self {
             folder,
-            shared: None,
+            shared: is_on_postgres().then(fresh_database),
         }
     }
 
@@ -106,8 +135,8 @@ impl ServerFolder {
     #[must_use]
     pub fn of(shared: &SharedDatabase) -> Self {
         Self {
+            folder: tempfile::tempdir().expect("a temporary folder"),
             shared: Some(shared.clone()),
-            ..Self::new()
         }
     }
 
@@ -128,9 +157,13 @@ impl ServerFolder {
         self.folder.path().join("data")
     }
 
-    /// The database's file.
+    /// The file of a SQLite database.
+    ///
+    /// # Panics
+    /// When the database is no file.
     #[must_use]
     pub fn database(&self) -> PathBuf {
+        assert!(self.shared.is_none(), "the database is no file");
         self.data().join("telemed.db")
     }
 

@@ -2,6 +2,7 @@
 //! that servers can be killed under them and held to every acknowledgement afterwards.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::client::{Client, id_of};
 use crate::practice::{PASSWORD, log_in, token_of};
-use crate::server::{ADMIN_EMAIL, ADMIN_PASSWORD};
+use crate::server::{ADMIN_EMAIL, ADMIN_PASSWORD, ServerFolder};
 
 const SLOTS_A_DAY: usize = 6;
 /// Before a command without an answer is sent again.
@@ -221,6 +222,54 @@ impl Traffic {
         let waiting = |story: &&Story| story.in_doubt.is_some();
         self.stories.iter().filter(waiting).count()
     }
+}
+
+/// Servers of one folder, killed in mid-traffic and started again: what was acknowledged is there,
+/// and nothing took effect twice. The database of the folder is empty. Returns what the patients
+/// know at the end, when no server runs any more.
+///
+/// # Panics
+/// When something was lost or happened twice.
+#[allow(clippy::print_stdout)] // When the kills came is what one needs to know of a failure.
+pub async fn killed_in_mid_traffic(folder: &ServerFolder) -> Traffic {
+    const ROUNDS: usize = 6;
+    const PATIENTS: usize = 16;
+    // More than the rounds can use up.
+    const SLOTS: usize = 400;
+    folder.create_administrator();
+    let random = RandomState::new();
+    let mut traffic = None;
+    for round in 0..ROUNDS {
+        let server = folder.start(&[], &[]);
+        let clients = [Client::new(&server.base)];
+        let traffic: &mut Traffic = match &mut traffic {
+            Some(traffic) => traffic,
+            none => none.insert(Traffic::settle(&clients[0], PATIENTS, SLOTS).await),
+        };
+        traffic.check(&clients).await;
+
+        // From the middle of the first group commit to some hundred bookings.
+        let kill_after = 5 + usize::try_from(random.hash_one(round) % 150).unwrap();
+        let mut flow = traffic.flow(&clients, Duration::ZERO, Otherwise::End);
+        flow.until_acknowledged(kill_after).await;
+        server.kill();
+        flow.ended(traffic).await;
+        let (code, said) = folder.verify_audit();
+        assert_eq!(
+            code,
+            Some(0),
+            "round {round}, killed after {kill_after}: {said}"
+        );
+        let in_doubt = traffic.in_doubt();
+        println!("round {round}: killed after {kill_after} acknowledgements, {in_doubt} in doubt");
+    }
+    let server = folder.start(&[], &[]);
+    let mut traffic = traffic.unwrap();
+    traffic.check(&[Client::new(&server.base)]).await;
+    server.stop();
+    let (code, said) = folder.verify_audit();
+    assert_eq!(code, Some(0), "{said}");
+    traffic
 }
 
 impl Flow {

@@ -64,6 +64,11 @@ fn main() -> ExitCode {
             on_database(server, "the_other_goes_on", killed::the_other_goes_on),
             on_database(
                 server,
+                "alone_it_loses_nothing",
+                killed::alone_it_loses_nothing,
+            ),
+            on_database(
+                server,
                 "every_server_checks_the_whole_trail",
                 starting::every_server_checks_the_whole_trail,
             ),

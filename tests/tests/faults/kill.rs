@@ -1,17 +1,8 @@
 //! kill -9 in mid-traffic: what was acknowledged is there, and nothing took effect twice.
 
-use std::hash::{BuildHasher, RandomState};
-use std::time::Duration;
-
 use rusqlite::{Connection, OpenFlags};
-use telemed_tests::client::Client;
 use telemed_tests::server::ServerFolder;
-use telemed_tests::traffic::{Otherwise, Traffic};
-
-const ROUNDS: usize = 6;
-const PATIENTS: usize = 16;
-/// More than the rounds can use up.
-const SLOTS: usize = 400;
+use telemed_tests::traffic::{Traffic, killed_in_mid_traffic};
 
 /// Holds the file to itself, and to how much was acknowledged.
 fn check_database(folder: &ServerFolder, traffic: &Traffic) {
@@ -48,41 +39,8 @@ fn check_database(folder: &ServerFolder, traffic: &Traffic) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[allow(clippy::print_stdout)] // When the kills came is what one needs to know of a failure.
 async fn nothing_acknowledged_is_lost_and_nothing_happens_twice() {
     let folder = ServerFolder::new();
-    folder.create_administrator();
-    let random = RandomState::new();
-    let mut traffic = None;
-    for round in 0..ROUNDS {
-        let server = folder.start(&[], &[]);
-        let clients = [Client::new(&server.base)];
-        let traffic: &mut Traffic = match &mut traffic {
-            Some(traffic) => traffic,
-            none => none.insert(Traffic::settle(&clients[0], PATIENTS, SLOTS).await),
-        };
-        traffic.check(&clients).await;
-
-        // From the middle of the first group commit to some hundred bookings.
-        let kill_after = 5 + usize::try_from(random.hash_one(round) % 150).unwrap();
-        let mut flow = traffic.flow(&clients, Duration::ZERO, Otherwise::End);
-        flow.until_acknowledged(kill_after).await;
-        server.kill();
-        flow.ended(traffic).await;
-        let (code, said) = folder.verify_audit();
-        assert_eq!(
-            code,
-            Some(0),
-            "round {round}, killed after {kill_after}: {said}"
-        );
-        let in_doubt = traffic.in_doubt();
-        println!("round {round}: killed after {kill_after} acknowledgements, {in_doubt} in doubt");
-    }
-    let server = folder.start(&[], &[]);
-    let mut traffic = traffic.unwrap();
-    traffic.check(&[Client::new(&server.base)]).await;
-    server.stop();
+    let traffic = killed_in_mid_traffic(&folder).await;
     check_database(&folder, &traffic);
-    let (code, said) = folder.verify_audit();
-    assert_eq!(code, Some(0), "{said}");
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use telemed_tests::client::Client;
 use telemed_tests::invariants;
 use telemed_tests::server::{ServerFolder, SharedDatabase};
-use telemed_tests::traffic::{Otherwise, Traffic};
+use telemed_tests::traffic::{Otherwise, Traffic, killed_in_mid_traffic};
 
 use super::database::{count, whole};
 
@@ -52,15 +52,27 @@ pub async fn the_other_goes_on(database: SharedDatabase) {
         let (code, said) = folder.verify_audit();
         assert_eq!(code, Some(0), "{said}");
     }
+    check(&database, &traffic).await;
+}
+
+/// The same with a server that is alone: nothing that was acknowledged is lost, and nothing happens
+/// twice.
+pub async fn alone_it_loses_nothing(database: SharedDatabase) {
+    let traffic = killed_in_mid_traffic(&ServerFolder::of(&database)).await;
+    check(&database, &traffic).await;
+}
+
+/// Holds the database to itself, and to how much was acknowledged.
+async fn check(database: &SharedDatabase, traffic: &Traffic) {
     let (booked, cancelled) = (traffic.booked(), traffic.cancelled());
-    let all = count(&database, "SELECT count(*) FROM appointments");
+    let all = count(database, "SELECT count(*) FROM appointments");
     assert_eq!(all.await, booked);
     for (action, expected) in [
         ("appointment.book", booked),
         ("appointment.cancel", cancelled),
     ] {
         let sql = format!("SELECT count(*) FROM audit_rows WHERE action = '{action}'");
-        assert_eq!(count(&database, &sql).await, expected, "{action}");
+        assert_eq!(count(database, &sql).await, expected, "{action}");
     }
-    invariants::check(&whole(&database).await);
+    invariants::check(&whole(database).await);
 }
