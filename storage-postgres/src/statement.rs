@@ -279,21 +279,21 @@ impl Conditions {
         let conditions = std::mem::take(&mut self.sql);
         let count = format!("SELECT count(*) FROM {from} {conditions}");
         let counted = self.values.clone();
-        let limit = self.value(i64::from(page.limit()))?;
-        let offset = self.value(i64::try_from(page.offset()).unwrap_or(i64::MAX))?;
-        let page_of = |columns: &str| {
-            format!(
-                "SELECT {columns} FROM {from} {conditions}
-                 ORDER BY {order} LIMIT {limit} OFFSET {offset}"
-            )
-        };
+        // Plans are made without the values. How few rows are asked for is in the text, or the
+        // planner would reckon with a tenth of all there are.
+        let mut part = format!("ORDER BY {order} LIMIT {}", page.limit());
+        if page.offset() > 0 {
+            let offset = self.value(i64::try_from(page.offset()).unwrap_or(i64::MAX))?;
+            part = format!("{part} OFFSET {offset}");
+        }
         let columns = format!("({count}), {columns}");
         let list = if joined.is_empty() {
-            page_of(&columns)
+            format!("SELECT {columns} FROM {from} {conditions} {part}")
         } else {
-            let keys = page_of(key);
+            let keys = format!("SELECT {key} FROM {from} {conditions} {part}");
             format!(
-                "SELECT {columns} FROM {from} {joined} WHERE {key} IN ({keys}) ORDER BY {order}"
+                "SELECT {columns} FROM {from} {joined} WHERE {key} = ANY (ARRAY({keys}))
+                 ORDER BY {order}"
             )
         };
         let mut total = None;

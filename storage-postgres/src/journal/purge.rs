@@ -7,8 +7,8 @@ use telemed_core::time::Timestamp;
 use crate::connection::Connection;
 use crate::statement::{change, only, single};
 
-// How many rows go with one statement is written into it: of a value the planner knows nothing, and
-// it would read the whole table for a part of it.
+// The rows that go with one statement are picked first, as many as are written into it: the planner
+// would otherwise read the whole table to find a part of it.
 
 /// Drops some of what is old and returns how many rows that were, without what went with them;
 /// `None` when nothing is left to drop. Rows that another server is dropping are passed over.
@@ -28,32 +28,32 @@ pub(super) async fn portion(
         ),
         (
             "dropping dead jobs",
-            "DELETE FROM jobs WHERE id IN
-                 (SELECT id FROM jobs WHERE is_dead AND due_at < $1 LIMIT 1000
-                  FOR UPDATE SKIP LOCKED)",
+            "DELETE FROM jobs WHERE id = ANY (ARRAY(
+                 SELECT id FROM jobs WHERE is_dead AND due_at < $1 LIMIT 1000
+                 FOR UPDATE SKIP LOCKED))",
             retention.dead_jobs_before,
         ),
         (
             "dropping old login failures",
-            "DELETE FROM login_failures WHERE id IN
-                 (SELECT id FROM login_failures WHERE at < $1 LIMIT 1000
-                  FOR UPDATE SKIP LOCKED)",
+            "DELETE FROM login_failures WHERE id = ANY (ARRAY(
+                 SELECT id FROM login_failures WHERE at < $1 LIMIT 1000
+                 FOR UPDATE SKIP LOCKED))",
             retention.login_failures_before,
         ),
         (
             "dropping expired sessions",
-            "DELETE FROM sessions WHERE id IN
-                 (SELECT id FROM sessions WHERE expires_at < $1 AND NOT EXISTS
-                     (SELECT 1 FROM refresh_tokens WHERE session_id = sessions.id)
-                  LIMIT 1000 FOR UPDATE SKIP LOCKED)",
+            "DELETE FROM sessions WHERE id = ANY (ARRAY(
+                 SELECT id FROM sessions WHERE expires_at < $1 AND
+                     (SELECT 1 FROM refresh_tokens WHERE session_id = sessions.id LIMIT 1) IS NULL
+                 LIMIT 1000 FOR UPDATE SKIP LOCKED))",
             retention.sessions_before,
         ),
         (
             "dropping ended sessions",
-            "DELETE FROM sessions WHERE id IN
-                 (SELECT id FROM sessions WHERE ended_at < $1 AND NOT EXISTS
-                     (SELECT 1 FROM refresh_tokens WHERE session_id = sessions.id)
-                  LIMIT 1000 FOR UPDATE SKIP LOCKED)",
+            "DELETE FROM sessions WHERE id = ANY (ARRAY(
+                 SELECT id FROM sessions WHERE ended_at < $1 AND
+                     (SELECT 1 FROM refresh_tokens WHERE session_id = sessions.id LIMIT 1) IS NULL
+                 LIMIT 1000 FOR UPDATE SKIP LOCKED))",
             retention.sessions_before,
         ),
     ] {
@@ -66,12 +66,16 @@ pub(super) async fn portion(
 async fn refresh_tokens(connection: &mut Connection, before: Timestamp) -> StoreResult<u64> {
     let mut gone = 0;
     for sql in [
-        "DELETE FROM refresh_tokens WHERE fingerprint IN
-             (SELECT fingerprint FROM sessions JOIN refresh_tokens ON session_id = sessions.id
-              WHERE expires_at < $1 LIMIT 1000 FOR UPDATE OF refresh_tokens SKIP LOCKED)",
-        "DELETE FROM refresh_tokens WHERE fingerprint IN
-             (SELECT fingerprint FROM sessions JOIN refresh_tokens ON session_id = sessions.id
-              WHERE ended_at < $1 LIMIT 1000 FOR UPDATE OF refresh_tokens SKIP LOCKED)",
+        "DELETE FROM refresh_tokens WHERE fingerprint = ANY (ARRAY(
+             SELECT fingerprint FROM sessions CROSS JOIN LATERAL (
+                 SELECT fingerprint FROM refresh_tokens WHERE session_id = sessions.id
+                 LIMIT 1000 FOR UPDATE SKIP LOCKED) AS tokens
+             WHERE expires_at < $1 LIMIT 1000))",
+        "DELETE FROM refresh_tokens WHERE fingerprint = ANY (ARRAY(
+             SELECT fingerprint FROM sessions CROSS JOIN LATERAL (
+                 SELECT fingerprint FROM refresh_tokens WHERE session_id = sessions.id
+                 LIMIT 1000 FOR UPDATE SKIP LOCKED) AS tokens
+             WHERE ended_at < $1 LIMIT 1000))",
     ] {
         let action = "dropping the refresh tokens of old sessions";
         gone += change(connection, action, sql, (before.micros(),)).await?;
@@ -85,9 +89,9 @@ async fn events(connection: &mut Connection, before: Timestamp) -> StoreResult<u
         connection,
         "dropping old events",
         "WITH old AS (
-             DELETE FROM events WHERE seq IN
-                 (SELECT seq FROM events WHERE at < $1 ORDER BY at LIMIT 1000
-                  FOR UPDATE SKIP LOCKED)
+             DELETE FROM events WHERE seq = ANY (ARRAY(
+                 SELECT seq FROM events WHERE at < $1 ORDER BY at LIMIT 1000
+                 FOR UPDATE SKIP LOCKED))
              RETURNING seq, audience
          ), feeds AS (
              DELETE FROM event_feeds USING old, string_to_table(old.audience, ' ') AS feed

@@ -137,7 +137,7 @@ async fn add_receipts(
         connection,
         "adding receipts",
         "INSERT INTO receipts (conversation_id, user_id, kind, up_to, at)
-         SELECT $1, $2, kind, $4, $5 FROM unnest($3) AS kind",
+         SELECT $1, $2, kind, $4, $5 FROM unnest($3::TEXT[]) AS kind",
         (
             command.conversation.get(),
             command.user.get(),

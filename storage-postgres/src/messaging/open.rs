@@ -48,7 +48,7 @@ pub(super) async fn open(
         connection,
         "adding the participants of a conversation",
         "INSERT INTO conversation_participants (conversation_id, user_id, active_at)
-         SELECT $1, one, $3 FROM unnest($2) AS one",
+         SELECT $1, one, $3 FROM unnest($2::BIGINT[]) AS one",
         (id, [low.get(), high.get()], at.micros()),
     )
     .await?;
