@@ -151,10 +151,7 @@ impl PostgresServer {
             Some((address, parameters)) => (address, format!("?{parameters}")),
             None => (self.url.as_str(), String::new()),
         };
-        let host = match address.splitn(4, '/').nth(2) {
-            Some(host) => host,
-            None => "",
-        };
+        let host = address.split('/').nth(2).unwrap_or_default();
         format!("postgres://{host}/{database}{parameters}")
     }
 

@@ -332,7 +332,7 @@ async fn a_commit_is_announced(world: Arc<World>) {
                 assert!(event.event.subject.as_number().is_some());
                 if !event.event.audience.is_empty() {
                     let logged = events_of(&**store, [told]).await;
-                    assert!(logged.iter().any(|one| *one == *event));
+                    assert!(logged.contains(&event));
                 }
                 heard.push(event);
             }
