@@ -34,10 +34,10 @@ fn main() -> ExitCode {
                         };
                         Trial::test(name, run)
                     }
-                    Some(reason) => Trial::test(format!("{name} ({reason})"), move || {
-                        Err(reason.into())
-                    })
-                    .with_ignored_flag(!is_required()),
+                    Some(reason) => {
+                        Trial::test(format!("{name} ({reason})"), move || Err(reason.into()))
+                            .with_ignored_flag(!is_required())
+                    }
                 });
             }
         }

@@ -64,7 +64,7 @@ pub fn openapi() -> OpenApi {
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
-    paths(read::mark_read),
+    paths(read::mark_read, socket::open),
     components(schemas(Detail)),
     tags((name = "raw-chat", description = "The raw chat"))
 )]

@@ -62,6 +62,7 @@ pub fn openapi() -> OpenApi {
     document.merge(chat::openapi());
     document.merge(calls::openapi());
     document.merge(rawchat::openapi());
+    document.merge(socketio::openapi());
     document.merge(ops::openapi());
     for operation in operations(&mut document) {
         // Handlers of two resources have the same name; clients are generated from these.

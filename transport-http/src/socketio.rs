@@ -29,6 +29,8 @@ use serde::Serialize;
 use telemed_core::error::Code;
 use telemed_core::identity::Language;
 use telemed_core::time::Timestamp;
+use utoipa::openapi::OpenApi;
+use utoipa::{OpenApi as _, ToSchema};
 
 use crate::connection::Sockets;
 use crate::envelope::{Family, Refusal, json, status_of};
@@ -51,9 +53,14 @@ struct SocketIo {
 /// Writes refusals as Engine.IO does.
 struct EngineFamily;
 
-#[derive(Serialize)]
+/// A refusal, as Engine.IO writes it.
+#[derive(Serialize, ToSchema)]
 struct EngineError {
+    /// The number that Engine.IO has for it.
+    #[schema(example = 1)]
     code: u8,
+    /// What is wrong.
+    #[schema(example = "Session ID unknown")]
     message: String,
 }
 
@@ -82,6 +89,20 @@ pub(crate) fn socketio(sockets: &Sockets) -> Mount {
             sessions: PolledSessions::default(),
         })
 }
+
+/// The OpenAPI description of these routes.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    Described::openapi()
+}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    paths(transport::get, transport::post),
+    components(schemas(EngineError)),
+    tags((name = "sockets", description = "Socket.IO"))
+)]
+struct Described;
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! Finds messages by the words in them.
 
+use std::cmp::Reverse;
+
 use crate::actor::Actor;
 use crate::error::{Code, Error};
 use crate::id::{ConversationId, MessageId};
@@ -39,6 +41,8 @@ impl Messaging<'_> {
         let mut words = normalised_words(query);
         words.sort();
         words.dedup();
+        // The longest are the rarest, mostly: they are looked for first.
+        words.sort_by_key(|word| Reverse(word.len()));
         words.truncate(MOST_WORDS);
         if words.is_empty() {
             return Err(Error::broken_rule("q", "must have a word in it"));

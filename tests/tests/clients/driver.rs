@@ -175,11 +175,15 @@ impl Driver {
     /// Waits until a socket is connected, and where it changes its transport, has changed it.
     pub async fn connected(&mut self, socket: &str) {
         let what = format!("{socket} connected");
-        self.wait(&what, |said| said["socket"] == socket && said["what"] == "connected")
-            .await;
+        self.wait(&what, |said| {
+            said["socket"] == socket && said["what"] == "connected"
+        })
+        .await;
         if self.transports == Transports::Upgrading {
             let upgraded = self
-                .wait("upgrade", |said| said["socket"] == socket && said["what"] == "upgraded")
+                .wait("upgrade", |said| {
+                    said["socket"] == socket && said["what"] == "upgraded"
+                })
                 .await;
             assert_eq!(upgraded["transport"], "websocket");
         }
@@ -188,13 +192,17 @@ impl Driver {
     }
 
     pub async fn refused(&mut self, socket: &str) -> Value {
-        self.wait("refusal", |said| said["socket"] == socket && said["what"] == "refused")
-            .await
+        self.wait("refusal", |said| {
+            said["socket"] == socket && said["what"] == "refused"
+        })
+        .await
     }
 
     pub async fn disconnected(&mut self, socket: &str) {
-        self.wait("end", |said| said["socket"] == socket && said["what"] == "disconnected")
-            .await;
+        self.wait("end", |said| {
+            said["socket"] == socket && said["what"] == "disconnected"
+        })
+        .await;
     }
 
     pub async fn emit(&mut self, socket: &str, event: &str, data: &Value) {
@@ -210,7 +218,9 @@ impl Driver {
             json!({"do": "emit", "socket": socket, "event": event, "args": [data], "ack": ack});
         self.tell(&command).await;
         let mut said = self
-            .wait("acknowledgement", |said| said["what"] == "ack" && said["ack"] == ack)
+            .wait("acknowledgement", |said| {
+                said["what"] == "ack" && said["ack"] == ack
+            })
             .await;
         said["args"][0].take()
     }

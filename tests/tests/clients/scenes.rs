@@ -23,9 +23,10 @@ pub const SCENES: [(&str, fn(Kind, Transports) -> Playing); 5] = [
     ("who_was_away_misses_nothing", |kind, transports| {
         Box::pin(who_was_away(kind, transports))
     }),
-    ("what_is_refused_leaves_the_socket_open", |kind, transports| {
-        Box::pin(refused(kind, transports))
-    }),
+    (
+        "what_is_refused_leaves_the_socket_open",
+        |kind, transports| Box::pin(refused(kind, transports)),
+    ),
 ];
 
 /// A patient and a doctor with a conversation, at the practice of these tests.
@@ -128,7 +129,10 @@ async fn two_talk(kind: Kind, transports: Transports) {
     typing["is_typing"] = true.into();
     scene.clients.emit("patient", "typing", &typing).await;
     let told = scene.clients.event("doctor", "chat:typing").await;
-    assert_eq!((&told["is_typing"], &told["user_id"]), (&json!(true), &json!(patient.id)));
+    assert_eq!(
+        (&told["is_typing"], &told["user_id"]),
+        (&json!(true), &json!(patient.id))
+    );
     typing["is_typing"] = false.into();
     scene.clients.emit("patient", "typing", &typing).await;
     let told = scene.clients.event("doctor", "chat:typing").await;
@@ -148,7 +152,10 @@ async fn two_talk(kind: Kind, transports: Transports) {
     }
 
     // Over HTTP, on both families' routes.
-    scene.clients.ask("patient", "join_conversation", &conversation).await;
+    scene
+        .clients
+        .ask("patient", "join_conversation", &conversation)
+        .await;
     let _ = scene.clients.event("patient", "conversation_joined").await;
     let sent = scene.say(&patient, "L < R").await;
     let told = scene.clients.event("patient", "new_message").await;
@@ -194,8 +201,9 @@ async fn a_logout(kind: Kind, transports: Transports) {
     let mut scene = Scene::set(kind, transports).await;
     let patient = scene.patient.clone();
     scene.connected("patient", &patient).await;
-    let out = scene.visit.of(&patient).post("//api/auth/logout", &json!({}));
-    let _ = out.await.expect(200);
+    let caller = scene.visit.of(&patient);
+    let out = caller.post("//api/auth/logout", &json!({})).await;
+    let _ = out.expect(200);
     scene.clients.disconnected("patient").await;
 }
 

@@ -77,7 +77,7 @@ impl Person {
     /// # Errors
     /// As [`Person::recheck`].
     pub(crate) async fn still_good(&mut self, engine: &Engine) -> Result<(), Error> {
-        if self.known_at.elapsed() < FRESH {
+        if self.known_at.elapsed() < FRESH && engine.now() < self.expires_at {
             return Ok(());
         }
         self.recheck(engine).await

@@ -19,6 +19,7 @@ use telemed_core::value::Issue;
 use tokio::time::{Duration, Instant};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
+use super::Detail;
 use super::frames::{AckFrame, ErrorFrame, FrameIn, Outgoing, not_a_frame, text};
 use super::missed::Missed;
 use crate::auth::HasEngine;
@@ -37,7 +38,19 @@ const MOST: usize = 64 * 1024;
 /// When something that failed for a reason of ours is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// Opens a socket.
+/// Opens a WebSocket of the raw chat. The credential is the header, the subprotocol `bearer` with a
+/// token, the session cookie on an allowed page, or a first frame `{token, after?}` within 5 s.
+#[utoipa::path(get, path = "/ws/{client_id}", tag = "raw-chat",
+    operation_id = "open_socket",
+    params(("client_id" = i64, Path, minimum = 1, description = "The caller"),
+        ("after" = Option<i64>, Query, minimum = 0, description = "The cursor of the feed after which to begin; without it, what was not delivered comes first")),
+    security((), ("bearer" = []), ("cookie" = [])),
+    responses((status = 101, description = "A WebSocket"),
+        (status = 400, description = "No WebSocket is asked for", body = Detail),
+        (status = 401, description = "The credential is not good", body = Detail),
+        (status = 403, description = "The client is not the caller, or the page may not call", body = Detail),
+        (status = 429, description = "The caller has too many sockets; see Retry-After", body = Detail),
+        (status = 503, description = "There are too many sockets; see Retry-After", body = Detail)))]
 pub(super) async fn open(
     State(sockets): State<Sockets>,
     PathId(client): PathId<UserId>,

@@ -13,7 +13,6 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use http_body_util::{BodyExt, Limited};
 use serde_json::json;
-use telemed_core::error::Error;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -98,7 +97,18 @@ fn text(body: String) -> Response {
     response
 }
 
-/// A handshake, a poll, or a WebSocket.
+/// Begins a Socket.IO session, waits for what is said on it, or opens a WebSocket for it: whatever
+/// the transport and the session of the query ask for. The events are in a table of their own.
+#[utoipa::path(get, path = "/socket.io", tag = "sockets",
+    operation_id = "poll",
+    params(("EIO" = String, Query, pattern = "^4$", description = "The revision of Engine.IO"),
+        ("transport" = String, Query, pattern = "^(polling|websocket)$", description = "Over what is spoken"),
+        ("sid" = Option<String>, Query, description = "The session; without it one begins")),
+    security((), ("bearer" = []), ("cookie" = [])),
+    responses((status = 101, description = "A WebSocket"),
+        (status = 200, description = "Packets", body = String, content_type = "text/plain"),
+        (status = 400, description = "The query is wrong, or the session is not there", body = EngineError),
+        (status = 503, description = "There are too many sockets; see Retry-After", body = EngineError)))]
 pub(super) async fn get(
     State(state): State<SocketIo>,
     request: Request,
@@ -131,7 +141,17 @@ pub(super) async fn get(
     }
 }
 
-/// A body of packets.
+/// Takes packets of a Socket.IO session.
+#[utoipa::path(post, path = "/socket.io", tag = "sockets",
+    operation_id = "push",
+    params(("EIO" = String, Query, pattern = "^4$", description = "The revision of Engine.IO"),
+        ("transport" = String, Query, pattern = "^polling$", description = "Over what is spoken"),
+        ("sid" = String, Query, description = "The session")),
+    request_body(content = String, content_type = "text/plain"),
+    security(()),
+    responses((status = 200, description = "They are read", body = String, content_type = "text/plain"),
+        (status = 400, description = "The query or a packet is wrong, or the session is not there", body = EngineError),
+        (status = 413, description = "The body is larger than 128 KiB", body = EngineError)))]
 pub(super) async fn post(
     State(state): State<SocketIo>,
     request: Request,
@@ -279,7 +299,7 @@ async fn poll(polled: &Polled, draining: Option<Draining>) -> Response {
 /// Opens a session on a WebSocket.
 fn open(state: &SocketIo, parts: &mut Parts) -> Result<Response, Refusal> {
     let asked = Upgrade::asked_for(parts)?;
-    let sid = Sid::new().map_err(Error::from)?;
+    let sid = Sid::new()?;
     let seat = state.sockets.hub().seat()?;
     let handshake = Handshake::of(parts, state.sockets.shared());
     let outbox = Arc::new(Outbox::new());

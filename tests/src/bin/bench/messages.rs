@@ -15,13 +15,14 @@ use telemed_core::messaging::{
 use telemed_core::page::{PageLimit, PageRequest, PageSkip};
 
 use crate::Options;
+use crate::http::processor_time;
 use crate::report::{Figures, at_rank, goal, median_of, ratio};
 use crate::seed;
 
 /// The conversations of the doctor who reads and searches.
 const CONVERSATIONS: usize = 1_000;
-/// The small database.
-const FEW: usize = 1_000;
+/// The small database: a hundred messages in the first conversation and one in every other.
+const FEW: usize = 100 + CONVERSATIONS - 1;
 /// Calls of each kind in a round.
 const CALLS: usize = 200;
 /// Conversations that are filled at one time.
@@ -119,7 +120,12 @@ impl Look {
     }
 }
 
-/// A doctor with his conversations; a tenth of all messages is in the first.
+/// How many of all messages are in the first conversation: a tenth, and at least two pages.
+fn long_share(messages: usize) -> usize {
+    (messages / 1_000 * 100).max(100)
+}
+
+/// A doctor with his conversations; the first is a long one.
 struct Chat {
     engine: Engine,
     doctor: Actor,
@@ -133,7 +139,7 @@ impl Chat {
         let clock = seed::clock();
         let engine = seed::engine_at(path, clock.clone()).await;
         let (doctor, patients) = seed::doctor_with_patients(&engine, CONVERSATIONS).await;
-        let long_share = messages / 10;
+        let long_share = long_share(messages);
         let share = (messages - long_share) / (CONVERSATIONS - 1);
         let places = Arc::new(tokio::sync::Semaphore::new(WRITERS));
         let mut tasks = Vec::with_capacity(CONVERSATIONS);
@@ -170,7 +176,7 @@ impl Chat {
         let start = Instant::now();
         match look {
             Look::NewestPage | Look::DeepPage => {
-                let last = (self.messages / 10).div_ceil(limit) as u64;
+                let last = (long_share(self.messages) / limit) as u64;
                 let page = if matches!(look, Look::NewestPage) {
                     1
                 } else {
@@ -202,6 +208,7 @@ impl Chat {
         let messaging = self.engine.messaging();
         let mut times = Vec::new();
         let mut found = 0;
+        let used = processor_time(std::process::id());
         for number in 0..SELECTIVE {
             let (rare, common) = (selective(number), word(number as u64 % 20));
             let query = match words {
@@ -216,8 +223,13 @@ impl Chat {
             times.push(start.elapsed().as_secs_f64() * 1e3);
         }
         let (p50, p99) = (at_rank(&times, 0.5), at_rank(&times, 0.99));
+        let used = processor_time(std::process::id()) - used;
+        let processor = used.as_secs_f64() * 1e3 / SELECTIVE as f64;
         let each = found as f64 / SELECTIVE as f64;
-        println!("  {what}: p50 {p50:.1} ms, p99 {p99:.1} ms, {each:.1} found on average");
+        println!(
+            "  {what}: p50 {p50:.1} ms, p99 {p99:.1} ms, {processor:.1} ms of the processor, \
+             {each:.1} found on average"
+        );
         if words == 1 {
             goal("its p99", p99, 25.0, true, " ms");
         }
