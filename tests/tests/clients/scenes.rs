@@ -9,8 +9,11 @@ use super::driver::{Driver, Kind, Transports};
 
 type Playing = Pin<Box<dyn Future<Output = ()>>>;
 
+/// How a scene is played by a kind of client over its transports.
+type Play = fn(Kind, Transports) -> Playing;
+
 /// Every scene.
-pub const SCENES: [(&str, fn(Kind, Transports) -> Playing); 5] = [
+pub const SCENES: [(&str, Play); 5] = [
     ("two_talk_and_a_third_hears_nothing", |kind, transports| {
         Box::pin(two_talk(kind, transports))
     }),
