@@ -85,7 +85,7 @@ COMMANDS = {"connect": connect, "emit": emit, "binary": binary, "close": close}
 
 async def main():
     loop = asyncio.get_running_loop()
-    lines = asyncio.StreamReader()
+    lines = asyncio.StreamReader(limit=1 << 20)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     tell(what="ready")
     while line := await lines.readline():
