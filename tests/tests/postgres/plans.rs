@@ -8,7 +8,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use serde_json::Value;
-use telemed_tests::lockstep::{prelude, run, steps};
+use telemed_tests::lockstep::{chats, prelude, run, steps};
 use telemed_tests::{MemoryUnderTest, PostgresUnderTest, StoreUnderTest};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};
@@ -26,6 +26,7 @@ const SMALL: &[&str] = &[
 /// Statements that may read an index from one end on, by what is in them: the first rows of it, and
 /// the doctors of an installation, who are few.
 const MAY_SCAN: &[(&str, &str)] = &[
+    ("SELECT id FROM clinics ORDER BY id LIMIT 1", "clinics_pkey"),
     ("ORDER BY ready_at, id LIMIT 1", "jobs_ready"),
     ("FROM audit_open ORDER BY seq LIMIT $1", "audit_open_pkey"),
     (
@@ -89,8 +90,11 @@ fn record() {
 async fn exercise(place: &Place) {
     let postgres = PostgresUnderTest(std::sync::Arc::clone(&place.server));
     let mut runner = TestRunner::deterministic();
-    for _ in 0..3 {
-        let random = steps(200).new_tree(&mut runner).unwrap().current();
+    for round in 0..4 {
+        let random = match round {
+            0 => chats(200).new_tree(&mut runner).unwrap().current(),
+            _ => steps(200).new_tree(&mut runner).unwrap().current(),
+        };
         let steps = [prelude(), random].concat();
         let (one, other) = (MemoryUnderTest.fresh().await, postgres.fresh().await);
         run(one, other, &steps).await;
@@ -140,6 +144,22 @@ const GROW: &str = "
         SELECT 2001 + (id % 18000), id, doctor_id, clinic_id, starts_at, ends_at, 'video',
                CASE WHEN id % 4 = 0 THEN 'pending' ELSE 'completed' END, gen_random_uuid(), 0, 0
         FROM slots WHERE id % 4 > 0 OR id < 18000;
+    INSERT INTO conversations (id, kind, low_user, high_user, data_key, created_at, last_seq,
+                               last_message_at)
+        SELECT gen_random_uuid(), 'direct', n % 2000 + 1, 2001 + n % 18000, gen_random_uuid(), 0, 3,
+               n
+        FROM generate_series(1, 18000) AS n;
+    INSERT INTO data_keys (id, conversation_id, tenant_key, wrapped)
+        SELECT data_key, id, 1, '' FROM conversations;
+    INSERT INTO conversation_participants (conversation_id, user_id, active_at)
+        SELECT id, low_user, last_message_at FROM conversations
+        UNION ALL SELECT id, high_user, last_message_at FROM conversations;
+    INSERT INTO messages (conversation_id, seq, id, sender_id, recipient_id, kind, body, created_at)
+        SELECT conversations.id, n, gen_random_uuid(), low_user, high_user, 'text', '', n
+        FROM conversations, generate_series(1, 3) AS n;
+    INSERT INTO receipts SELECT conversation_id, user_id, 'read', 2, 0
+        FROM conversation_participants;
+    INSERT INTO message_tokens SELECT conversation_id, seq * 7, id FROM messages;
     INSERT INTO events SELECT n, gen_random_uuid(), 'user.updated', 'user:' || n % 5000, 'user',
             '1', n, 'operator', NULL, '{}', gen_random_uuid() FROM generate_series(1, 20000) AS n;
     INSERT INTO event_feeds SELECT audience, seq FROM events;

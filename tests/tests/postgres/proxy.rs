@@ -91,8 +91,17 @@ async fn pass(
     loses: Arc<AtomicBool>,
 ) {
     let (mut from_client, mut to_client) = client.into_split();
-    let back = tokio::spawn(async move {
-        let _ = tokio::io::copy(&mut from_server, &mut to_client).await;
+    let is_silent = Arc::new(AtomicBool::new(false));
+    let is_back_silent = Arc::clone(&is_silent);
+    let mut back = tokio::spawn(async move {
+        let mut buffer = vec![0; 64 * 1024];
+        while let Ok(length @ 1..) = from_server.read(&mut buffer).await {
+            let is_lost = is_back_silent.load(Ordering::SeqCst);
+            if !is_lost && to_client.write_all(&buffer[..length]).await.is_err() {
+                break;
+            }
+        }
+        to_client
     });
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = from_client.read(&mut buffer).await {
@@ -101,12 +110,12 @@ async fn pass(
         let is_commit = part.windows(7).any(|bytes| bytes == b"COMMIT\0");
         if is_commit && loses.swap(false, Ordering::SeqCst) {
             // From here on nothing goes back, and the client is cut off when the server has done.
-            back.abort();
-            let _ = back.await;
+            is_silent.store(true, Ordering::SeqCst);
             let _ = to_server.write_all(part).await;
             let _ = to_server.flush().await;
             // The server ends when it reads that nothing more comes, after it has committed.
             let _ = to_server.shutdown().await;
+            let _ = (&mut back).await;
             return;
         }
         if to_server.write_all(part).await.is_err() {

@@ -3,8 +3,14 @@
 //! ```text
 //! cargo run --release -p telemed-tests --bin bench -- bookings [--rounds 5] [--dir FOLDER]
 //! cargo run --release -p telemed-tests --bin bench -- platform [--rounds 5] [--dir FOLDER]
+//! cargo run --release -p telemed-tests --bin bench -- postgres [--rounds 5]
 //! cargo run --release -p telemed-tests --bin bench -- messages [--full] [--rounds 5] [--dir FOLDER]
 //! ```
+//!
+//! `postgres` prints how many bookings a second the engine makes on PostgreSQL, for 16 and for 64
+//! callers over many slots and for 64 on one, beside pgbench with the same SQL and beside pgbench
+//! with a script that only updates the slot and inserts the appointment. It uses the server of
+//! `TELEMED_POSTGRES_URL`, or else starts one; pgbench has to be installed.
 //!
 //! `messages` prints what a page of a conversation, its oldest page, its count of unread messages
 //! and the list of conversations cost with 1,000 messages and with 100,000 (`--full`: a million),
@@ -28,6 +34,7 @@ mod http;
 mod load;
 mod messages;
 mod platform;
+mod postgres;
 mod report;
 mod seed;
 
@@ -49,6 +56,13 @@ fn main() -> ExitCode {
         ["platform", options @ ..] => match Options::parse(options) {
             Some(options) => {
                 runtime.block_on(platform::run(&options));
+                ExitCode::SUCCESS
+            }
+            None => usage(),
+        },
+        ["postgres", options @ ..] => match Options::parse(options) {
+            Some(options) => {
+                runtime.block_on(postgres::run(&options));
                 ExitCode::SUCCESS
             }
             None => usage(),
@@ -82,7 +96,7 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: bench bookings|platform|messages [--rounds N] [--dir FOLDER]");
+    eprintln!("usage: bench bookings|platform|postgres|messages [--rounds N] [--dir FOLDER]");
     ExitCode::from(2)
 }
 

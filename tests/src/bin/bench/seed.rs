@@ -16,9 +16,10 @@ use telemed_core::identity::{
     CreateAdministrator, Email, FullName, GuessingLimits, HmacTokenSigner, NewPassword,
     PasswordHasher, Pbkdf2Hasher, Register, Signed,
 };
-use telemed_core::journal::{LocalBus, MemoryCheckpoints};
+use telemed_core::journal::{EventBus, LocalBus, MemoryCheckpoints};
 use telemed_core::notifications::MemoryNotifier;
 use telemed_core::scheduling::{Book, Capacity, CreateSlot, ReasonForVisit, SlotDuration};
+use telemed_core::store::Storage;
 use telemed_core::time::{TimeZone, Timestamp};
 use telemed_core::{Engine, EngineParts, Settings};
 use telemed_facade::ArgonHasher;
@@ -27,7 +28,7 @@ use telemed_storage_sqlite::{SqliteOptions, SqliteStore};
 /// Doctors, patients, and bookings at one time.
 pub const SIDE: usize = 64;
 /// 2030-01-01T00:00:00Z.
-const START: i64 = 1_893_456_000_000_000;
+pub const START: i64 = 1_893_456_000_000_000;
 
 /// One booking: the same in every database that was made from one seed.
 #[derive(Clone, Copy)]
@@ -77,10 +78,31 @@ async fn engine_with(
     clock: Arc<ManualClock>,
 ) -> Engine {
     let bus = Arc::new(LocalBus::default());
-    let entropy = Arc::new(SeededEntropy::new(std::process::id().into()));
     let storage = SqliteStore::open(path, &SqliteOptions::default(), bus.clone()).expect("a store");
+    engine_over(Arc::new(storage), bus, hasher, clock).await
+}
+
+/// The same over any store.
+pub async fn engine_on(storage: Arc<dyn Storage>, bus: Arc<dyn EventBus>) -> Engine {
+    let entropy = Arc::new(SeededEntropy::new(std::process::id().into()));
+    engine_over(
+        storage,
+        bus,
+        Arc::new(Pbkdf2Hasher::new(1, entropy)),
+        clock(),
+    )
+    .await
+}
+
+async fn engine_over(
+    storage: Arc<dyn Storage>,
+    bus: Arc<dyn EventBus>,
+    hasher: Arc<dyn PasswordHasher>,
+    clock: Arc<ManualClock>,
+) -> Engine {
+    let entropy = Arc::new(SeededEntropy::new(std::process::id().into()));
     let parts = EngineParts {
-        storage: Arc::new(storage),
+        storage,
         bus,
         clock,
         entropy,
@@ -130,6 +152,28 @@ pub async fn practice(path: &Path, bookings: usize) -> Practice {
     }
     let pairs = slots(&engine, &admin, clinic, &doctors, &patients, bookings).await;
     Practice { pairs, tokens }
+}
+
+/// A clinic with [`SIDE`] doctors and as many patients.
+pub struct People {
+    pub clinic: ClinicId,
+    pub doctors: Vec<UserId>,
+    pub patients: Vec<UserId>,
+}
+
+/// Makes them.
+pub async fn people_of_a_clinic(engine: &Engine) -> People {
+    let (admin, clinic) = staff(engine).await;
+    let (mut doctors, mut patients) = (Vec::new(), Vec::new());
+    for number in 0..SIDE {
+        doctors.push(doctor(engine, &admin, clinic, number).await);
+        patients.push(patient(engine, number).await.user.id);
+    }
+    People {
+        clinic,
+        doctors,
+        patients,
+    }
 }
 
 /// Makes a doctor, and so many patients.
