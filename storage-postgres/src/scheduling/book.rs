@@ -149,6 +149,7 @@ async fn send(
 ) -> StoreResult<Vec<Written<BookOutcome>>> {
     let commands = &batch.commands;
     let entries = Entries::of(&batch.writes)?;
+    connection.expect(entries.ids());
     let claims = || commands.iter().map(|it| it.write.idempotency.as_ref());
     let has_keys = claims().any(|claim| claim.is_some());
     let of_commands = |part: fn(&BookCommand) -> &Option<Sealed>| -> Vec<Option<&[u8]>> {
