@@ -168,6 +168,8 @@ pub enum What {
     Conversation,
     /// A message.
     Message,
+    /// A call.
+    Call,
 }
 
 impl What {
@@ -184,6 +186,7 @@ impl What {
             Self::BlockedTime => "block_id",
             Self::Conversation => "conversation_id",
             Self::Message => "message_id",
+            Self::Call => "call_id",
         }
     }
 
@@ -198,6 +201,7 @@ impl What {
             Self::BlockedTime => "Blocked time not found",
             Self::Conversation => "Conversation not found",
             Self::Message => "Message not found",
+            Self::Call => "Call not found",
         }
     }
 }

@@ -111,4 +111,8 @@ uuid_id! {
     MessageId;
     /// A call.
     CallId;
+    /// A sample of a call's quality.
+    SampleId;
+    /// A lease of presence: one connection of a device, or what a device has said over HTTP.
+    LeaseId;
 }

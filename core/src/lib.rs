@@ -6,12 +6,13 @@
 //! wants one line instead.
 //!
 //! Every crate of the project is cut into the same slices: [`identity`], [`directory`],
-//! [`scheduling`], [`messaging`], [`notifications`], [`journal`]. Whoever knows the word knows the file.
+//! [`scheduling`], [`messaging`], [`calls`], [`presence`], [`notifications`], [`journal`]. Whoever knows the word knows the file.
 //!
 //! An operation is one file, in one order: validate, load, ask the [`policy`], decide, let the
 //! store write, answer. Stores guard what must hold under races; they decide nothing else.
 
 pub mod actor;
+pub mod calls;
 pub mod crypto;
 pub mod directory;
 pub mod docs;
@@ -27,6 +28,7 @@ pub mod messaging;
 pub mod notifications;
 pub mod page;
 pub mod policy;
+pub mod presence;
 pub mod scheduling;
 pub mod store;
 pub mod time;

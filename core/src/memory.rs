@@ -10,6 +10,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use crate::calls::memory::CallState;
 use crate::directory::memory::DirectoryState;
 use crate::env::lock;
 use crate::identity::memory::IdentityState;
@@ -17,6 +18,7 @@ use crate::journal::memory::{JournalState, apply_write};
 use crate::journal::{EventBus, LoggedEvent, Write};
 use crate::messaging::memory::MessagingState;
 use crate::page::{Page, PageRequest};
+use crate::presence::memory::PresenceState;
 use crate::scheduling::memory::SchedulingState;
 use crate::store::Written;
 
@@ -33,6 +35,8 @@ pub(crate) struct State {
     pub(crate) directory: DirectoryState,
     pub(crate) scheduling: SchedulingState,
     pub(crate) messaging: MessagingState,
+    pub(crate) calls: CallState,
+    pub(crate) presence: PresenceState,
     pub(crate) journal: JournalState,
 }
 

@@ -205,6 +205,8 @@ pub trait Storage:
     + crate::scheduling::SchedulingStore
     + crate::scheduling::AvailabilityStore
     + crate::messaging::MessagingStore
+    + crate::calls::CallStore
+    + crate::presence::PresenceStore
     + crate::journal::JournalStore
     + crate::journal::AuditStore
 {
@@ -216,6 +218,8 @@ impl<S> Storage for S where
         + crate::scheduling::SchedulingStore
         + crate::scheduling::AvailabilityStore
         + crate::messaging::MessagingStore
+        + crate::calls::CallStore
+        + crate::presence::PresenceStore
         + crate::journal::JournalStore
         + crate::journal::AuditStore
         + ?Sized

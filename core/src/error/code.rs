@@ -128,6 +128,12 @@ codes! {
     PatientOverlap = "PATIENT_OVERLAP", Conflict, 409, "The patient has another appointment at this time";
     /// The appointment's state does not allow the change.
     IllegalTransition = "ILLEGAL_TRANSITION", Conflict, 409, "The appointment's status does not allow this";
+    /// The caller takes part in another call.
+    CallerInCall = "CALLER_IN_CALL", Conflict, 409, "You are in another call";
+    /// The callee is in another call, or does not want to be disturbed.
+    CalleeBusy = "CALLEE_BUSY", Conflict, 409, "The other party is busy";
+    /// The call's state does not allow this.
+    CallState = "CALL_STATE", Conflict, 409, "The call's status does not allow this";
     /// Somebody else changed the row in between; read again and retry.
     VersionConflict = "VERSION_CONFLICT", Conflict, 409, "It was changed by somebody else in the meantime";
     /// An administrator may not lock himself out.

@@ -43,6 +43,11 @@ impl IdentityState {
         self.users.get(&user).map(|row| &row.user)
     }
 
+    /// Every user, by id.
+    pub(crate) fn user_ids(&self) -> impl Iterator<Item = UserId> + '_ {
+        self.users.keys().copied()
+    }
+
     /// Keeps a data key.
     pub(crate) fn keep_data_key(&mut self, key: WrappedDataKey) {
         self.data_keys.insert(key.id, key);

@@ -69,6 +69,26 @@ words! {
         MessagesDelivered = "messages.delivered",
         /// A participant has read messages.
         MessagesRead = "messages.read",
+        /// A call was begun.
+        CallInitiated = "call.initiated",
+        /// A device of the callee rings.
+        CallRinging = "call.ringing",
+        /// A device of the callee has answered.
+        CallAccepted = "call.accepted",
+        /// The two devices look for a way to each other.
+        CallConnecting = "call.connecting",
+        /// The two devices hear each other.
+        CallConnected = "call.connected",
+        /// A call that was answered is over.
+        CallEnded = "call.ended",
+        /// Nobody answered, or the caller gave up before.
+        CallMissed = "call.missed",
+        /// The callee did not want it.
+        CallDeclined = "call.declined",
+        /// The two devices did not find to each other.
+        CallFailed = "call.failed",
+        /// The callee was in another call, or did not want to be disturbed.
+        CallBusy = "call.busy",
     }
 }
 

@@ -11,6 +11,16 @@ words! {
     FrameKind {
         /// Somebody writes in a conversation, or stops.
         Typing = "typing",
+        /// A party of a call hands the other one an offer, an answer or a candidate.
+        Signal = "signal",
+        /// A device asks for the signals that it has missed.
+        SignalsWanted = "signals.wanted",
+        /// A sample of a call's quality was taken.
+        QualityRecorded = "quality.recorded",
+        /// The quality of a party's connection has another grade.
+        QualityChanged = "quality.changed",
+        /// Somebody's presence has changed.
+        PresenceChanged = "presence.changed",
     }
 }
 

@@ -18,6 +18,18 @@ words! {
         PublishSlots = "schedule.publish",
         /// Reminds a patient of an appointment.
         AppointmentReminder = "appointment.reminder",
+        /// Ends the ringing of a call that nobody has answered.
+        CallRingDeadline = "call.ring_deadline",
+        /// Takes a call for connected some time after the answer was handed on.
+        CallAssumeConnected = "call.assume_connected",
+        /// Gives up a call whose devices did not find to each other.
+        CallConnectDeadline = "call.connect_deadline",
+        /// Ends a call that has lasted as long as a call may.
+        CallMaximum = "call.maximum",
+        /// Looks whether a party of a call has come back.
+        CallGrace = "call.grace",
+        /// Tells a callee by a notification that he has missed a call.
+        CallMissedNotice = "call.missed_notice",
     }
 }
 

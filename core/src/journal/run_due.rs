@@ -127,7 +127,13 @@ impl Engine {
                 }
                 DeliveryKind::Reminder
             }
-            JobKind::PublishSlots => return Ok(None),
+            JobKind::PublishSlots
+            | JobKind::CallRingDeadline
+            | JobKind::CallAssumeConnected
+            | JobKind::CallConnectDeadline
+            | JobKind::CallMaximum
+            | JobKind::CallGrace
+            | JobKind::CallMissedNotice => return Ok(None),
             JobKind::AppointmentNotice => {
                 match job
                     .data

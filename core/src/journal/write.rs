@@ -52,6 +52,8 @@ words! {
         Conversation = "conversation",
         /// A message.
         Message = "message",
+        /// A call.
+        Call = "call",
         /// The installation as a whole.
         Installation = "installation",
     }

@@ -88,6 +88,13 @@ impl Row {
     }
 }
 
+impl MessagingState {
+    /// Whether two have a conversation.
+    pub(crate) fn have_conversation(&self, pair: [UserId; 2]) -> bool {
+        self.pairs.contains_key(&sorted(pair))
+    }
+}
+
 impl State {
     fn conversation(&self, id: ConversationId) -> Option<Conversation> {
         let row = self.messaging.conversations.get(&id)?;

@@ -24,7 +24,7 @@ pub(crate) struct SchedulingState {
     last_slot: i64,
     pub(super) slots: BTreeMap<SlotId, Slot>,
     last_appointment: i64,
-    pub(super) appointments: BTreeMap<AppointmentId, StoredAppointment>,
+    pub(crate) appointments: BTreeMap<AppointmentId, StoredAppointment>,
     pub(super) availability: AvailabilityState,
 }
 
