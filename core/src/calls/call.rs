@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::id::{AppointmentId, CallId, UserId};
+use crate::id::{AppointmentId, CallId, SessionId, UserId};
 use crate::identity::FullName;
 use crate::journal::EventKind;
 use crate::time::Timestamp;
@@ -144,6 +144,14 @@ text_values! {
     ClientCallId = line 1..=128;
     /// A device of a user, as it calls itself: 1 to 128 characters.
     DeviceId = line 1..=128;
+}
+
+impl DeviceId {
+    /// The device of a session that has not named one.
+    #[must_use]
+    pub fn of_session(session: SessionId) -> Self {
+        Self::from_row(format!("session:{session}"))
+    }
 }
 
 /// A party of a call.

@@ -2,7 +2,7 @@
 
 use crate::actor::Role;
 use crate::calls::DeviceId;
-use crate::id::{AppointmentId, CallId, LeaseId, UserId};
+use crate::id::{AppointmentId, CallId, LeaseId, SessionId, UserId};
 use crate::identity::FullName;
 use crate::time::Timestamp;
 use crate::value::{text_values, words};
@@ -64,6 +64,8 @@ pub struct Lease {
     pub user: UserId,
     /// The device.
     pub device: DeviceId,
+    /// The session that it has signed in with.
+    pub session: SessionId,
     /// What kind of device it is.
     pub device_type: DeviceType,
     /// By what it is heard of.
@@ -78,6 +80,14 @@ pub struct Lease {
     pub heard_at: Timestamp,
     /// Until when it is believed.
     pub expires_at: Timestamp,
+}
+
+impl Lease {
+    /// Whether the lease is of this device: by its name, or by the session that it signed in with.
+    #[must_use]
+    pub fn is_of(&self, device: &DeviceId) -> bool {
+        self.device == *device || DeviceId::of_session(self.session) == *device
+    }
 }
 
 /// A user, and all that says whether he can be reached, joined in the store.
@@ -167,6 +177,7 @@ mod tests {
             id: LeaseId::new(uuid::Uuid::nil()),
             user: UserId::from_row(1),
             device: DeviceId::new("phone").expect("a device"),
+            session: SessionId::new(uuid::Uuid::nil()),
             device_type: DeviceType::new("web").expect("a kind"),
             source: LeaseSource::Socket,
             status: *status,

@@ -115,7 +115,9 @@ impl PresenceStore for MemoryStorage {
 
     async fn end_lease(&self, lease: LeaseId, now: Timestamp, at: Timestamp) -> StoreResult<()> {
         self.transaction(|state, _| {
-            if let Some(row) = state.presence.leases.get_mut(&lease) {
+            let row = state.presence.leases.get_mut(&lease);
+            if let Some(row) = row.filter(|row| row.lease.expires_at > now) {
+                row.lease.heard_at = now;
                 row.lease.expires_at = row.lease.expires_at.min(at);
                 let user = row.lease.user;
                 state.presence.heard_of(user, now);

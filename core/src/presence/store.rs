@@ -33,10 +33,12 @@ store_trait! {
         ///   unknown is left out.
         async fn renew_leases(&self, leases: &[LeaseId], now: Timestamp, until: Timestamp) -> Vec<LeaseId>;
 
-        /// Ends a lease at a time, unless it ends before; its user was heard of at `now`.
+        /// Ends a lease at a time, unless it ends before; its device was heard of at `now`, and so
+        /// was its user.
         ///
         /// # Behavior
-        /// - `a_lease_is_ended_early`: and never made longer by it.
+        /// - `a_lease_is_ended_early`: and never made longer by it; one that has lapsed stays as it
+        ///   is.
         async fn end_lease(&self, lease: LeaseId, now: Timestamp, at: Timestamp) -> ();
 
         /// Leases that have lapsed by now and were not handed out as such before, at most `limit`.
