@@ -8,6 +8,7 @@
 mod cards;
 mod conversations;
 mod events;
+mod measured;
 mod messages;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
 pub(crate) use cards::MessageLine;
+pub(crate) use measured::MeasuredBody;
 
 use crate::platform::Platform;
 use crate::platform::envelope::PlatformFamily;
