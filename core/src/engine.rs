@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::actor::Actor;
+use crate::calls::{CallSettings, Calls, IceSettings, Relay};
 use crate::crypto::{Fingerprint, KeyProvider, KeyProviderError, Vault};
 use crate::directory::Directory;
 use crate::env::{Clock, Entropy, UuidSource};
@@ -20,6 +21,7 @@ use crate::journal::{
 use crate::messaging::Messaging;
 use crate::notifications::Notifier;
 use crate::policy::Action;
+use crate::presence::Presences;
 use crate::scheduling::{ReminderHours, Scheduling};
 use crate::store::{Storage, Written};
 use crate::time::{TimeZone, Timestamp};
@@ -65,6 +67,10 @@ pub struct Settings {
     pub job_lease: Duration,
     /// How many characters a message may have.
     pub message_lengths: MessageLengths,
+    /// How long things of a call may take.
+    pub calls: CallSettings,
+    /// By which servers two devices find to each other.
+    pub ice: IceSettings,
 }
 
 /// How many characters a message may have.
@@ -96,6 +102,8 @@ impl Default for Settings {
             guessing: GuessingLimits::default(),
             job_lease: Duration::from_secs(60),
             message_lengths: MessageLengths::default(),
+            calls: CallSettings::default(),
+            ice: IceSettings::default(),
         }
     }
 }
@@ -126,6 +134,7 @@ pub struct Engine {
 pub(crate) struct Inner {
     pub(crate) parts: EngineParts,
     pub(crate) vault: Vault,
+    pub(crate) relay: Relay,
     uuids: UuidSource,
 }
 
@@ -148,6 +157,7 @@ impl Engine {
         let inner = Inner {
             parts,
             vault: Vault::new(keys),
+            relay: Relay::default(),
             uuids: UuidSource::new(),
         };
         Ok(Self {
@@ -177,6 +187,18 @@ impl Engine {
     #[must_use]
     pub fn messaging(&self) -> Messaging<'_> {
         Messaging::new(self)
+    }
+
+    /// Calls, their signals and their quality.
+    #[must_use]
+    pub fn calls(&self) -> Calls<'_> {
+        Calls::new(self)
+    }
+
+    /// Who can be reached.
+    #[must_use]
+    pub fn presence(&self) -> Presences<'_> {
+        Presences::new(self)
     }
 
     /// What a host has decided.

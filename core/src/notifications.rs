@@ -3,5 +3,5 @@
 mod delivery;
 mod notifier;
 
-pub use delivery::{Delivery, DeliveryKind, Recipient};
+pub use delivery::{Delivery, DeliveryKind, DeliverySubject, Recipient};
 pub use notifier::{MemoryNotifier, Notifier, Receipt};

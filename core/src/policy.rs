@@ -181,6 +181,26 @@ words! {
         MarkMessages = "message.mark",
         /// Search the own messages.
         SearchMessages = "message.search",
+        /// Call somebody.
+        InitiateCall = "call.initiate",
+        /// Accept or decline a call.
+        AnswerCall = "call.answer",
+        /// Hand signals to the other device of a call.
+        SignalCall = "call.signal",
+        /// End a call.
+        EndCall = "call.end",
+        /// Say how good the connection of a call is.
+        MeasureCall = "call.measure",
+        /// List the own calls and how they went.
+        ListCalls = "call.list",
+        /// Read about a call and its quality.
+        ReadCall = "call.read",
+        /// Say whether one can be reached.
+        UpdatePresence = "presence.update",
+        /// See whether somebody can be reached.
+        ReadPresence = "presence.read",
+        /// List who can be reached.
+        ListPresence = "presence.list",
         /// Read what has happened to oneself since a cursor.
         ReadEvents = "event.read",
     }
@@ -236,6 +256,15 @@ impl Action {
             | Self::MarkMessages
             | Self::SearchMessages
             | Self::ReadEvents => [Never, Own, Own, Own, Own, Never],
+            Self::InitiateCall
+            | Self::AnswerCall
+            | Self::SignalCall
+            | Self::EndCall
+            | Self::MeasureCall => [Never, Own, Never, Own, Never, Never],
+            Self::ListCalls => [Never, Own, Never, Own, Own, Never],
+            Self::ReadCall => [Never, Own, Never, Own, Any, Never],
+            Self::UpdatePresence | Self::ListPresence => [Never, Own, Own, Own, Own, Never],
+            Self::ReadPresence => [Never, Own, Own, Own, Any, Never],
             Self::Confirm | Self::Reject | Self::Complete | Self::NoShow => {
                 [Never, Never, Never, Own, Any, Never]
             }
@@ -255,6 +284,7 @@ impl Action {
                 | Self::PublishSlots
                 | Self::BlockTime
                 | Self::OpenConversation
+                | Self::InitiateCall
         )
     }
 }
@@ -389,7 +419,8 @@ mod tests {
                 || action.as_str().starts_with("appointment.")
                 || action.as_str() == "slot.create"
                 || action.as_str() == "slot.retire"
-                || action.as_str().starts_with("schedule.");
+                || action.as_str().starts_with("schedule.")
+                || action.as_str().starts_with("call.");
             if touches {
                 assert_eq!(
                     judge(Party::UnverifiedDoctor, action, Relation::Own),

@@ -42,7 +42,7 @@ pub use free_times::{FreeTime, FreeTimes, MOST_DAYS};
 pub use reminder::ReminderHours;
 pub use reschedule::{MoveTo, Reschedule};
 pub use schedule::{DAYS_AHEAD, LocalTime, Publication, Schedule, WeeklyHours, Window};
-pub(crate) use service::care_relation;
+pub(crate) use service::{CARE, care_relation};
 pub use set_schedule::{Hours, SetSchedule};
 pub use slot::{Capacity, Slot, SlotDuration, SlotFacts, SlotFilter};
 pub use store::{

@@ -80,18 +80,19 @@ pub(crate) async fn of_event(
     Ok(told)
 }
 
-/// What is told of something that passes.
-pub(crate) fn of_frame(frame: &Frame, words: Words) -> Told {
+/// What is told of something that passes, if anything.
+pub(crate) fn of_frame(frame: &Frame, words: Words) -> Option<Told> {
     let name = match (frame.kind, words) {
         (FrameKind::Typing, Words::Chat) => "user_typing",
         (FrameKind::Typing, Words::Calls) => "chat:typing",
+        _ => return None,
     };
     let mut told = Told {
         name,
         data: frame.data.clone(),
     };
     number(&mut told, frame.id);
-    told
+    Some(told)
 }
 
 /// What stands in a feed for each of these events, with the event: one entry for one event, so

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::id::UserId;
-use crate::journal::{ClaimedJob, JobEnd, JobKind, Retention};
-use crate::notifications::{Delivery, DeliveryKind, Receipt, Recipient};
+use crate::id::{AppointmentId, CallId, UserId};
+use crate::journal::{ClaimedJob, Job, JobEnd, JobKind, Retention};
+use crate::notifications::{Delivery, DeliveryKind, DeliverySubject, Receipt, Recipient};
 use crate::scheduling::AppointmentStatus;
 use crate::time::Timestamp;
 
@@ -40,6 +42,7 @@ impl Engine {
     /// # Errors
     /// When the store fails; jobs that were claimed wait for the end of their lease.
     pub async fn run_due(&self) -> Result<RunReport, Error> {
+        self.presence().sweep().await?;
         let now = self.now();
         let lease_until = now.plus(self.inner.parts.settings.job_lease);
         let store = self.inner.storage();
@@ -61,7 +64,8 @@ impl Engine {
                 JobEnd::Dead => report.dead += 1,
             }
         }
-        report.next_due = store.next_job_due().await?;
+        let lapse = store.next_lease_lapse().await?;
+        report.next_due = store.next_job_due().await?.into_iter().chain(lapse).min();
         Ok(report)
     }
 
@@ -81,15 +85,26 @@ impl Engine {
             // Longer than a session lasts: by old sessions the owner's networks are known.
             sessions_before: now.minus(90 * DAY),
         };
-        Ok(self.inner.storage().purge(&retention).await?)
+        let lapsed = self.presence().drop_lapsed().await?;
+        Ok(lapsed + self.inner.storage().purge(&retention).await?)
     }
 
     async fn run(&self, claimed: &ClaimedJob) -> Result<JobEnd, Error> {
-        if claimed.job.kind == JobKind::PublishSlots {
-            if let Some(doctor) = claimed.job.subject.as_number().and_then(UserId::new) {
-                self.scheduling().publish_by_job(doctor).await?;
+        match claimed.job.kind {
+            JobKind::PublishSlots => {
+                if let Some(doctor) = claimed.job.subject.as_number().and_then(UserId::new) {
+                    self.scheduling().publish_by_job(doctor).await?;
+                }
+                return Ok(JobEnd::Done);
             }
-            return Ok(JobEnd::Done);
+            JobKind::CallRingDeadline
+            | JobKind::CallAssumeConnected
+            | JobKind::CallConnectDeadline
+            | JobKind::CallMaximum
+            | JobKind::CallGrace => return self.calls().run_job(claimed).await,
+            JobKind::AppointmentNotice
+            | JobKind::AppointmentReminder
+            | JobKind::CallMissedNotice => {}
         }
         let Some(delivery) = self.delivery(claimed).await? else {
             return Ok(JobEnd::Done);
@@ -105,57 +120,19 @@ impl Engine {
     /// What the job has to tell; `None` when that has become pointless.
     async fn delivery(&self, claimed: &ClaimedJob) -> Result<Option<Delivery>, Error> {
         let job = &claimed.job;
-        let store = self.inner.storage();
-        let number = |name: &str| job.data.get(name).and_then(serde_json::Value::as_i64);
-        let (Some(appointment), Some(recipient)) = (
-            job.subject
-                .as_number()
-                .and_then(crate::id::AppointmentId::new),
-            number("recipient").and_then(UserId::new),
-        ) else {
+        let recipient = job.data.get("recipient").and_then(Value::as_i64);
+        let Some(recipient) = recipient.and_then(UserId::new) else {
             return Ok(None);
         };
-        let Some(appointment) = store.appointment_by_id(appointment).await? else {
+        let told = match job.kind {
+            JobKind::CallMissedNotice => self.missed_call(job).await?,
+            _ => self.appointment_told(job).await?,
+        };
+        let Some((kind, about)) = told else {
             return Ok(None);
         };
-        let kind = match job.kind {
-            JobKind::AppointmentReminder => {
-                let is_ahead = appointment.status == AppointmentStatus::Pending
-                    || appointment.status == AppointmentStatus::Confirmed;
-                if !is_ahead || appointment.facts.starts_at <= self.now() {
-                    return Ok(None);
-                }
-                DeliveryKind::Reminder
-            }
-            JobKind::PublishSlots
-            | JobKind::CallRingDeadline
-            | JobKind::CallAssumeConnected
-            | JobKind::CallConnectDeadline
-            | JobKind::CallMaximum
-            | JobKind::CallGrace
-            | JobKind::CallMissedNotice => return Ok(None),
-            JobKind::AppointmentNotice => {
-                match job
-                    .data
-                    .get("notice")
-                    .and_then(serde_json::Value::as_str)
-                    .map(DeliveryKind::parse)
-                {
-                    Some(Ok(kind)) => kind,
-                    _ => return Ok(None),
-                }
-            }
-        };
-        let (Some(user), Some(clinic)) = (
-            store.user_by_id(recipient).await?,
-            store.clinic_by_id(appointment.facts.clinic).await?,
-        ) else {
-            return Ok(None);
-        };
-        if !user.is_active {
-            return Ok(None);
-        }
-        Ok(Some(Delivery {
+        let user = self.inner.storage().user_by_id(recipient).await?;
+        Ok(user.filter(|user| user.is_active).map(|user| Delivery {
             job: job.id,
             attempt: claimed.attempt,
             kind,
@@ -165,18 +142,76 @@ impl Engine {
                 email: user.email,
                 contact_number: user.contact_number,
             },
-            appointment: appointment.id,
+            about,
+        }))
+    }
+
+    async fn missed_call(
+        &self,
+        job: &Job,
+    ) -> Result<Option<(DeliveryKind, DeliverySubject)>, Error> {
+        let Some(id) = job.subject.as_uuid().map(CallId::new) else {
+            return Ok(None);
+        };
+        let found = self.inner.storage().call_by_id(id).await?;
+        Ok(found.map(|call| {
+            let about = DeliverySubject::Call {
+                id,
+                caller: call.caller.name,
+                initiated_at: call.initiated_at,
+            };
+            (DeliveryKind::MissedCall, about)
+        }))
+    }
+
+    async fn appointment_told(
+        &self,
+        job: &Job,
+    ) -> Result<Option<(DeliveryKind, DeliverySubject)>, Error> {
+        let store = self.inner.storage();
+        let Some(id) = job.subject.as_number().and_then(AppointmentId::new) else {
+            return Ok(None);
+        };
+        let Some(appointment) = store.appointment_by_id(id).await? else {
+            return Ok(None);
+        };
+        let kind = if job.kind == JobKind::AppointmentReminder {
+            let is_ahead = appointment.status == AppointmentStatus::Pending
+                || appointment.status == AppointmentStatus::Confirmed;
+            if !is_ahead || appointment.facts.starts_at <= self.now() {
+                return Ok(None);
+            }
+            DeliveryKind::Reminder
+        } else {
+            let word = job.data.get("notice").and_then(Value::as_str);
+            match word.map(DeliveryKind::parse) {
+                Some(Ok(kind)) => kind,
+                _ => return Ok(None),
+            }
+        };
+        let Some(clinic) = store.clinic_by_id(appointment.facts.clinic).await? else {
+            return Ok(None);
+        };
+        let hours = job.data.get("hours").and_then(Value::as_i64);
+        let about = DeliverySubject::Appointment {
+            id,
             starts_at: appointment.facts.starts_at,
             time_zone: clinic.details.time_zone,
-            hours_before: number("hours").and_then(|hours| u32::try_from(hours).ok()),
-        }))
+            hours_before: hours.and_then(|hours| u32::try_from(hours).ok()),
+        };
+        Ok(Some((kind, about)))
     }
 }
 
 /// The next attempt: after the channel's own wait, or after one that doubles.
 fn again(claimed: &ClaimedJob, now: Timestamp, asked: Duration) -> JobEnd {
-    // Without this job nobody would publish a doctor's slots any more: it is never given up.
-    if claimed.attempt >= ATTEMPTS && claimed.job.kind != JobKind::PublishSlots {
+    // Without this job nobody would publish a doctor's slots any more, and a call would go on for
+    // ever: such are never given up.
+    let is_delivery = matches!(
+        claimed.job.kind,
+        JobKind::AppointmentNotice | JobKind::AppointmentReminder | JobKind::CallMissedNotice
+    );
+    if claimed.attempt >= ATTEMPTS && is_delivery {
         return JobEnd::Dead;
     }
     let doubled = Duration::from_secs(5 << claimed.attempt.min(10));

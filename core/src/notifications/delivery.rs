@@ -2,15 +2,15 @@
 
 use std::fmt;
 
-use crate::id::{AppointmentId, JobId, UserId};
+use crate::id::{AppointmentId, CallId, JobId, UserId};
 use crate::identity::{ContactNumber, Email, FullName};
 use crate::time::{TimeZone, Timestamp};
 use crate::value::words;
 
 words! {
-    /// What somebody is told about an appointment.
+    /// What somebody is told.
     DeliveryKind {
-        /// It is booked.
+        /// An appointment is booked.
         Booked = "appointment_booked",
         /// The doctor has confirmed it.
         Confirmed = "appointment_confirmed",
@@ -22,6 +22,8 @@ words! {
         Cancelled = "appointment_cancelled",
         /// It is near.
         Reminder = "appointment_reminder",
+        /// A call was missed.
+        MissedCall = "call_missed",
     }
 }
 
@@ -37,14 +39,44 @@ pub struct Delivery {
     pub kind: DeliveryKind,
     /// Who is told.
     pub recipient: Recipient,
-    /// The appointment.
-    pub appointment: AppointmentId,
-    /// When it begins.
-    pub starts_at: Timestamp,
-    /// The zone of the clinic's wall clocks.
-    pub time_zone: TimeZone,
-    /// For a reminder: how many hours before the start it was due.
-    pub hours_before: Option<u32>,
+    /// What it is about.
+    pub about: DeliverySubject,
+}
+
+/// What somebody is told about.
+#[derive(Clone, PartialEq)]
+pub enum DeliverySubject {
+    /// An appointment.
+    Appointment {
+        /// Which one.
+        id: AppointmentId,
+        /// When it begins.
+        starts_at: Timestamp,
+        /// The zone of the clinic's wall clocks.
+        time_zone: TimeZone,
+        /// For a reminder: how many hours before the start it was due.
+        hours_before: Option<u32>,
+    },
+    /// A call.
+    Call {
+        /// Which one.
+        id: CallId,
+        /// Who called.
+        caller: FullName,
+        /// When.
+        initiated_at: Timestamp,
+    },
+}
+
+impl DeliverySubject {
+    /// The id of what it is about, as text.
+    #[must_use]
+    pub fn id_text(&self) -> String {
+        match self {
+            Self::Appointment { id, .. } => id.to_string(),
+            Self::Call { id, .. } => id.to_string(),
+        }
+    }
 }
 
 /// Who is told, and where he is reached.
@@ -66,7 +98,7 @@ impl fmt::Debug for Delivery {
             .field("job", &self.job)
             .field("kind", &self.kind)
             .field("user", &self.recipient.user)
-            .field("appointment", &self.appointment)
+            .field("about", &self.about.id_text())
             .finish_non_exhaustive()
     }
 }

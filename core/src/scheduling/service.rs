@@ -17,7 +17,7 @@ use crate::scheduling::{
 use crate::time::Timestamp;
 
 /// How long after its end an appointment keeps up the care relation.
-const CARE: Duration = Duration::from_secs(365 * 24 * 3600);
+pub(crate) const CARE: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// How a doctor stands to a patient.
 pub(crate) async fn care_relation(

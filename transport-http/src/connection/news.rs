@@ -90,7 +90,8 @@ impl News {
         let mut news = Self::empty(frame.id);
         for words in [Words::Chat, Words::Calls] {
             if voices.contains(&Voice::Events(words)) {
-                *news.packets_in(words) = vec![packet(&told::of_frame(frame, words))];
+                let told = told::of_frame(frame, words);
+                *news.packets_in(words) = told.iter().map(packet).collect();
             }
         }
         news

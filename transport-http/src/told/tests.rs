@@ -190,7 +190,7 @@ fn typing_has_one_name_in_each_family() {
         ),
     };
     for (words, name) in [(Words::Chat, "user_typing"), (Words::Calls, "chat:typing")] {
-        let told = of_frame(&frame, words);
+        let told = of_frame(&frame, words).unwrap();
         assert_eq!(told.name, name);
         assert_eq!(told.data["user_id"], 7);
         assert_eq!(told.data["is_typing"], true);

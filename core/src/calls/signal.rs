@@ -1,0 +1,256 @@
+//! Hands signals from device to device.
+
+use serde_json::{Map, Value};
+
+use crate::actor::{Actor, SystemActor};
+use crate::calls::relay::{Outgoing, Refused, Signal, Taken};
+use crate::calls::service::{refused, user_of};
+use crate::calls::{Call, CallAction, CallReference, Calls, DeviceId, SignalKind};
+use crate::engine::data;
+use crate::error::{Code, Error};
+use crate::id::{CallId, EventId, UserId};
+use crate::journal::{Audience, Frame, FrameKind, SubscriptionItem};
+use crate::policy::Action;
+
+/// Something that a party hands the other one.
+#[derive(Clone)]
+pub struct SendSignal {
+    /// The call.
+    pub call: CallReference,
+    /// What it is.
+    pub kind: SignalKind,
+    /// The description or the candidate, as the client gave it.
+    pub payload: Value,
+    /// The bytes of its JSON text.
+    pub size: usize,
+    /// The device; the session's if it is not said.
+    pub device: Option<DeviceId>,
+}
+
+impl Calls<'_> {
+    /// Hands an offer, an answer or a candidate to the other device of a call: in order, and once
+    /// that device is bound. The server does not look into it.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`] for anybody but the parties; [`Code::PayloadTooLarge`] for one that is
+    /// too large, or when too much waits for the other device; [`Code::CallState`] for a call
+    /// that is over, that this party has not answered, or that another device of his has.
+    pub async fn signal(&self, actor: &Actor, request: SendSignal) -> Result<CallId, Error> {
+        if request.size > request.kind.most() {
+            return Err(Error::new(Code::PayloadTooLarge));
+        }
+        let user = user_of(actor)?;
+        let id = self.taken_up(actor, &request.call).await?;
+        let session = self.device_of(actor, None)?;
+        let device = self.device_of(actor, request.device)?;
+        let signal = Signal {
+            kind: request.kind,
+            payload: request.payload,
+            size: request.size,
+        };
+        let relay = &self.inner().relay;
+        match relay.take(id, user, [&device, &session], signal) {
+            Ok(taken) => {
+                let follows = self.hand_on(id, taken);
+                self.follow(actor, id, follows).await?;
+                Ok(id)
+            }
+            Err(Refused::Full) => Err(Error::new(Code::PayloadTooLarge)
+                .message("Too much waits for the other device")
+                .detail("call_id", id.to_string().as_str())),
+            Err(Refused::Unknown) => {
+                // It is of others, or it was over in this moment.
+                let own = self.own(actor, &request.call, Action::SignalCall).await;
+                Err(refused(&own?.0))
+            }
+            Err(Refused::Over | Refused::Unbound | Refused::OtherDevice) => {
+                Err(refused(&self.stored(id).await?))
+            }
+        }
+    }
+
+    /// The call that is meant, known to this node's relay.
+    async fn taken_up(&self, actor: &Actor, reference: &CallReference) -> Result<CallId, Error> {
+        let relay = &self.inner().relay;
+        if let Some(id) = reference.id()
+            && relay.knows(id)
+        {
+            // Who is no party is refused by the relay.
+            return Ok(id);
+        }
+        let (call, _) = self.own(actor, reference, Action::SignalCall).await?;
+        if !call.progress.state.is_live() {
+            return Err(refused(&call));
+        }
+        relay.take_up(&call, self.engine.now());
+        // It may have changed between the two, and its event may have come before it was known.
+        let call = self.stored(call.id).await?;
+        relay.take_up(&call, self.engine.now());
+        if !call.progress.state.is_live() {
+            relay.forget(call.id);
+            return Err(refused(&call));
+        }
+        Ok(call.id)
+    }
+
+    /// Sends what goes out, and says what else follows from it.
+    fn hand_on(&self, call: CallId, taken: Taken) -> Follows {
+        for outgoing in taken.outgoing {
+            self.send(call, outgoing);
+        }
+        Follows {
+            is_first: taken.is_first,
+            is_answered: taken.is_answered,
+        }
+    }
+
+    fn send(&self, call: CallId, outgoing: Outgoing) {
+        let inner = self.inner();
+        let Outgoing {
+            seq,
+            signal,
+            sender,
+            receiver,
+            device,
+        } = outgoing;
+        let mut told = data([
+            ("call_id", call.to_string().into()),
+            ("signal", signal.kind.as_str().into()),
+            ("sender_id", sender.get().into()),
+            ("device", device.as_str().into()),
+            ("seq", seq.into()),
+        ]);
+        told.insert(signal.kind.as_str().to_owned(), signal.payload);
+        inner.parts.bus.pass(Frame {
+            id: EventId::new(inner.uuid(self.engine.now())),
+            kind: FrameKind::Signal,
+            audience: vec![Audience::User(receiver)],
+            data: told,
+        });
+    }
+
+    async fn follow(&self, actor: &Actor, id: CallId, follows: Follows) -> Result<(), Error> {
+        if follows.is_first {
+            let call = self.stored(id).await?;
+            let signalled = CallAction::Signalled;
+            let advanced = self.advance(actor, Action::SignalCall, call, &signalled, None);
+            match Box::pin(advanced).await {
+                // It was over in this moment.
+                Err(error) if error.code == Code::CallState => return Ok(()),
+                other => drop(other?),
+            }
+        }
+        if follows.is_answered {
+            self.assume_connected(actor, id).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends what has waited for a change of the call, on this node.
+    pub(super) async fn release(&self, id: CallId) {
+        let Some(taken) = self.inner().relay.release(id) else {
+            return;
+        };
+        let follows = self.hand_on(id, taken);
+        let jobs = Actor::System(SystemActor::Jobs);
+        // What went out is out; the parties say themselves when they hear each other.
+        if let Err(error) = Box::pin(self.follow(&jobs, id, follows)).await {
+            tracing::warn!(call = %id, %error, "a call's signals went out and it was not noted");
+        }
+    }
+
+    /// A device of a party is back: it is bound to the call already, and is sent again what it has
+    /// missed after `last_seq`, in order.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`] for anybody but the parties; [`Code::CallState`] for a call that is
+    /// over, or that another device takes part in.
+    pub async fn resume(
+        &self,
+        actor: &Actor,
+        reference: &CallReference,
+        device: Option<DeviceId>,
+        last_seq: u64,
+    ) -> Result<Call, Error> {
+        let (call, side) = self.own(actor, reference, Action::SignalCall).await?;
+        let names = [self.device_of(actor, device)?, self.device_of(actor, None)?];
+        let is_bound = call.device(side).is_some_and(|bound| names.contains(bound));
+        if !call.progress.state.is_live() || !is_bound {
+            return Err(refused(&call));
+        }
+        let told = data([
+            ("call_id", call.id.to_string().into()),
+            ("user_id", call.party(side).user.get().into()),
+            ("after", last_seq.into()),
+        ]);
+        let inner = self.inner();
+        // To whichever node holds what the other party has sent.
+        inner.parts.bus.pass(Frame {
+            id: EventId::new(inner.uuid(self.engine.now())),
+            kind: FrameKind::SignalsWanted,
+            audience: vec![Audience::User(call.party(side).user)],
+            data: told,
+        });
+        Ok(call)
+    }
+
+    /// What a node with sockets does with everything that it hears: its relay follows the calls
+    /// whose signals pass it.
+    ///
+    /// # Errors
+    /// When the store fails; the item may be observed again.
+    pub async fn observe(&self, item: &SubscriptionItem) -> Result<(), Error> {
+        let relay = &self.inner().relay;
+        match item {
+            SubscriptionItem::Event(logged) => {
+                let event = &logged.event;
+                let id = event.subject.as_uuid().map(CallId::new);
+                let Some(id) = id.filter(|id| relay.knows(*id)) else {
+                    return Ok(());
+                };
+                self.look_again(id).await
+            }
+            SubscriptionItem::Frame(frame) if frame.kind == FrameKind::SignalsWanted => {
+                self.send_again(&frame.data);
+                Ok(())
+            }
+            SubscriptionItem::Frame(_) => Ok(()),
+            SubscriptionItem::Lagged => {
+                for id in relay.known() {
+                    self.look_again(id).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn look_again(&self, id: CallId) -> Result<(), Error> {
+        let relay = &self.inner().relay;
+        match self.inner().storage().call_by_id(id).await? {
+            Some(call) => relay.note(&call),
+            None => relay.forget(id),
+        }
+        self.release(id).await;
+        Ok(())
+    }
+
+    fn send_again(&self, wanted: &Map<String, Value>) {
+        let id = wanted.get("call_id").and_then(Value::as_str);
+        let id = id.and_then(|text| uuid::Uuid::parse_str(text).ok());
+        let user = wanted.get("user_id").and_then(Value::as_i64);
+        let (Some(id), Some(user)) = (id.map(CallId::new), user.and_then(UserId::new)) else {
+            return;
+        };
+        let after = wanted.get("after").and_then(Value::as_u64).unwrap_or(0);
+        for outgoing in self.inner().relay.sent_to(id, user, after) {
+            self.send(id, outgoing);
+        }
+    }
+}
+
+/// What follows from signals that went out.
+#[derive(Clone, Copy)]
+struct Follows {
+    is_first: bool,
+    is_answered: bool,
+}
