@@ -45,7 +45,7 @@ const INDEXES: &[(&str, &str)] = &[
     ),
     (
         "FROM appointments WHERE true AND appointments.doctor_id",
-        "COVERING INDEX appointments_doctor (doctor_id=?)",
+        "COVERING INDEX appointments_doctor",
     ),
     (
         "FROM users CROSS JOIN doctors ON doctors.id = users.id WHERE",
