@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use telemed_core::actor::Role;
+use telemed_core::calls::{AdvanceCallOutcome, CallStore, StartCall, StartCallOutcome};
 use telemed_core::identity::{IdentityStore, RegisterOutcome, SetActiveOutcome};
 use telemed_core::journal::{
-    EventBus, JournalStore, LocalBus, Resource, Subject, SubscriptionItem,
+    Event, EventBus, JournalStore, LocalBus, Resource, Subject, Subscription, SubscriptionItem,
 };
 use telemed_core::store::{StoreErrorKind, Written};
 use telemed_storage_postgres::{PostgresOptions, PostgresStore};
 use telemed_tests::Fixture;
-use telemed_tests::build::{World, applied, with_key};
+use telemed_tests::build::{
+    NOW, World, about_call, accept, advancing, applied, at, following, with_key,
+};
 use tokio::time::Instant;
 
 use super::place::{Beside, PATIENCE, Place, next, options, silent, world};
@@ -182,6 +185,90 @@ pub async fn a_repetition_finds_the_key_of_a_lost_answer(place: Place) {
     assert_eq!(heard.event.subject, subject);
     let mut beside = place.beside().await;
     assert_eq!(beside.number("SELECT count(*) FROM users").await, 1);
+}
+
+/// A call to be begun that tells its parties.
+async fn telling_call(world: &World, client: Option<&str>) -> StartCall {
+    let [caller, callee] = world.patients(2).await[..] else {
+        panic!()
+    };
+    let new = match client {
+        Some(client) => world.call_under(caller, callee, client),
+        None => world.new_call(caller, callee),
+    };
+    let mut start = world.starting(NOW, &new);
+    let event = world.event(&[caller, callee], about_call(new.id));
+    start.write.events.push(event);
+    start
+}
+
+/// The only event that is heard.
+async fn only(subscription: &mut Subscription, expected: &Event) {
+    match next(subscription).await {
+        SubscriptionItem::Event(heard) => assert_eq!(heard.event, *expected),
+        other => panic!("{other:?}"),
+    }
+    silent(subscription).await;
+}
+
+pub async fn a_call_whose_answer_was_lost_is_announced(place: Place) {
+    let proxy = Proxy::to(&place.database.url()).await;
+    let (store, world, bus) = behind(&place, &proxy).await;
+    let start = telling_call(&world, None).await;
+    let mut subscription = bus.subscribe().await;
+    proxy.lose_the_next_function();
+    // With neither a key nor a client's id nobody may do it again.
+    let refused = store.start_call(&start).await.unwrap_err();
+    assert_eq!(refused.kind, StoreErrorKind::Unavailable);
+    only(&mut subscription, &start.write.events[0]).await;
+    let begun = store.call_by_id(start.call.id).await.unwrap();
+    assert_eq!(begun.unwrap().version, 1);
+}
+
+pub async fn a_repetition_finds_the_call_of_a_lost_answer(place: Place) {
+    let proxy = Proxy::to(&place.database.url()).await;
+    let (store, world, bus) = behind(&place, &proxy).await;
+    for by_key in [false, true] {
+        let mut start = telling_call(&world, (!by_key).then_some("mine")).await;
+        if by_key {
+            for write in [&mut start.write, &mut start.write_busy] {
+                *write = with_key(write.clone(), "key", 1);
+            }
+        }
+        let mut subscription = bus.subscribe().await;
+        proxy.lose_the_next_function();
+        let written = store.start_call(&start).await.unwrap();
+        let begun = store.call_by_id(start.call.id).await.unwrap().unwrap();
+        if by_key {
+            assert_eq!(written, Written::Replayed(about_call(begun.id)));
+        } else {
+            assert_eq!(applied(written), StartCallOutcome::Repeated(begun));
+        }
+        only(&mut subscription, &start.write.events[0]).await;
+    }
+    let mut beside = place.beside().await;
+    assert_eq!(beside.number("SELECT count(*) FROM calls").await, 2);
+}
+
+pub async fn a_change_of_a_call_whose_answer_was_lost_is_made_once(place: Place) {
+    let proxy = Proxy::to(&place.database.url()).await;
+    let (store, world, bus) = behind(&place, &proxy).await;
+    let start = telling_call(&world, None).await;
+    let call = world.start(&start).await;
+    let StartCallOutcome::Started(call) = call else {
+        panic!("{call:?}")
+    };
+    let mut subscription = bus.subscribe().await;
+    let change = advancing(&call, following(&call, &accept("phone"), at(1)));
+    let mut write = world.write_at(at(1), about_call(call.id));
+    write.events = vec![world.event(&call.users(), about_call(call.id))];
+    proxy.lose_the_next_function();
+    // The second time the call is no longer as it was seen; whoever looks again finds it changed.
+    let outcome = applied(store.advance_call(&write, &change).await.unwrap());
+    assert_eq!(outcome, AdvanceCallOutcome::Superseded);
+    let now = store.call_by_id(call.id).await.unwrap().unwrap();
+    assert_eq!((now.version, now.progress), (2, change.progress));
+    only(&mut subscription, &write.events[0]).await;
 }
 
 pub async fn a_server_that_is_away_is_unavailable(place: Place) {

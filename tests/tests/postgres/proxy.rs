@@ -1,8 +1,8 @@
 //! A wire between a store and its server that can be cut.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use sqlx::postgres::PgConnectOptions;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -12,9 +12,12 @@ use tokio::task::JoinHandle;
 /// Passes connections on to a server, until it is to lose an answer.
 pub struct Proxy {
     port: u16,
-    loses_the_next_commit: Arc<AtomicBool>,
+    loses: Loses,
     task: JoinHandle<()>,
 }
+
+/// What is in the command whose answer is to be lost.
+type Loses = Arc<Mutex<Option<&'static [u8]>>>;
 
 /// Where the server listens.
 #[derive(Clone)]
@@ -33,11 +36,11 @@ impl Proxy {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let loses_the_next_commit = Arc::new(AtomicBool::new(false));
-        let loses = Arc::clone(&loses_the_next_commit);
+        let loses = Loses::default();
+        let lost = Arc::clone(&loses);
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let (target, loses) = (target.clone(), Arc::clone(&loses));
+                let (target, loses) = (target.clone(), Arc::clone(&lost));
                 tokio::spawn(async move {
                     match target {
                         Target::Socket(path) => {
@@ -54,11 +57,7 @@ impl Proxy {
                 });
             }
         });
-        Self {
-            port,
-            loses_the_next_commit,
-            task,
-        }
+        Self { port, loses, task }
     }
 
     /// The URL of a database behind the wire.
@@ -74,7 +73,13 @@ impl Proxy {
 
     /// The next COMMIT reaches the server, and its answer is lost with the connection.
     pub fn lose_the_next_commit(&self) {
-        self.loses_the_next_commit.store(true, Ordering::SeqCst);
+        // A simple query: its text ends with a zero.
+        *self.loses.lock().unwrap() = Some(b"COMMIT\0");
+    }
+
+    /// The same of the next function that writes and commits by itself: by what it leaves behind.
+    pub fn lose_the_next_function(&self) {
+        *self.loses.lock().unwrap() = Some(b"{\"audit\":[");
     }
 }
 
@@ -88,7 +93,7 @@ async fn pass(
     client: TcpStream,
     mut from_server: impl AsyncRead + Unpin + Send + 'static,
     mut to_server: impl AsyncWrite + Unpin + Send,
-    loses: Arc<AtomicBool>,
+    loses: Loses,
 ) {
     let (mut from_client, mut to_client) = client.into_split();
     let is_silent = Arc::new(AtomicBool::new(false));
@@ -106,9 +111,12 @@ async fn pass(
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = from_client.read(&mut buffer).await {
         let part = &buffer[..length];
-        // A simple query: its text ends with a zero.
-        let is_commit = part.windows(7).any(|bytes| bytes == b"COMMIT\0");
-        if is_commit && loses.swap(false, Ordering::SeqCst) {
+        let is_lost = {
+            let mut loses = loses.lock().unwrap();
+            let is_meant = |words: &mut &[u8]| part.windows(words.len()).any(|it| it == *words);
+            loses.take_if(is_meant).is_some()
+        };
+        if is_lost {
             // From here on nothing goes back, and the client is cut off when the server has done.
             is_silent.store(true, Ordering::SeqCst);
             let _ = to_server.write_all(part).await;
