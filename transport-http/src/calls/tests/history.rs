@@ -226,7 +226,8 @@ async fn figures_count_what_concerns_each_side() {
             "{query}"
         );
     }
-    assert_eq!(house.figures(&care.doctor, "").await["missed_calls"], 1);
+    // What the caller has cancelled, the callee has missed.
+    assert_eq!(house.figures(&care.doctor, "").await, expected(2, 0));
     house.advance(2 * 24);
     assert_eq!(
         house.figures(&care.patient, "?period=1d").await["total_calls"],
