@@ -289,7 +289,7 @@ mod tests {
         let path = base.path().join("turn.secret");
         let missing = read_secret_file(&path).unwrap_err().to_string();
         assert!(missing.contains("turn.secret"), "{missing}");
-        let mut write = |text: &str, mode| {
+        let write = |text: &str, mode| {
             std::fs::write(&path, text).unwrap();
             std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
             read_secret_file(&path)

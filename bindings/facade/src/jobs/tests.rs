@@ -254,7 +254,7 @@ impl House {
     async fn call_of_booked(&self) -> Call {
         let doctor = self.doctor();
         let request = InitiateCall {
-            callee: self.slot.doctor,
+            callee: self.slot.facts.doctor,
             appointment: None,
             kind: CallKind::Video,
             client_id: None,
@@ -268,7 +268,7 @@ impl House {
 
     fn doctor(&self) -> Actor {
         Actor::User(UserActor {
-            user: self.slot.doctor,
+            user: self.slot.facts.doctor,
             role: Role::Doctor,
             verified: true,
             session: telemed_core::id::SessionId::new(uuid::Uuid::from_u128(7)),
@@ -277,13 +277,15 @@ impl House {
     }
 
     async fn state(&self, call: &Call) -> CallState {
-        let rows = self.engine.calls().detail(&self.patient, &call.id.into());
-        rows.await.unwrap().call.progress.state
+        let calls = self.engine.calls();
+        let row = calls.detail(&self.patient, &call.id.into()).await;
+        row.unwrap().call.progress.state
     }
 
     async fn is_online(&self) -> bool {
-        let online = self.engine.presence().are_online(&[self.slot.doctor]);
-        !online.await.unwrap().is_empty()
+        let presence = self.engine.presence();
+        let online = presence.are_online(&[self.slot.facts.doctor]).await;
+        !online.unwrap().is_empty()
     }
 }
 

@@ -197,7 +197,7 @@ async fn too_many_writes_are_refused_in_the_shape_of_each_surface() {
         house.send(request).await.status
     };
     for _ in 0..3 {
-        assert_eq!(from("203.0.113.7:1").await, 530);
+        assert_eq!(from("203.0.113.7:1").await, 400);
     }
     assert_eq!(from("203.0.113.7:2").await, 429);
     assert_eq!(from("203.0.113.8:1").await, 400);
