@@ -62,19 +62,9 @@ impl fmt::Display for Transports {
     }
 }
 
-/// Where `tests/clients/prepare` installs.
-fn installed() -> PathBuf {
-    let cache = || {
-        let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
-        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        cache.or(home).unwrap_or_default().join("telemed-clients")
-    };
-    std::env::var_os("TELEMED_CLIENTS_DIR").map_or_else(cache, PathBuf::from)
-}
-
 impl Kind {
     fn folder(self) -> PathBuf {
-        installed().join(self.to_string())
+        telemed_tests::clients::folder().join(self.to_string())
     }
 
     /// Why it cannot be had, if it cannot.
