@@ -40,6 +40,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "messaging",
         sql: include_str!("../migrations/0004_messaging.sql"),
     },
+    Migration {
+        version: 5,
+        name: "calls",
+        sql: include_str!("../migrations/0005_calls.sql"),
+    },
 ];
 
 /// Why a database cannot be opened.

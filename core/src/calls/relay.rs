@@ -338,3 +338,6 @@ impl Passing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
