@@ -31,7 +31,7 @@ pub use initiate::{InitiateCall, Initiated};
 pub use machine::{CallAction, Decision, decide};
 pub use quality::{
     Measured, NamedSample, PartyQuality, QualityGrade, QualityHint, QualitySample, Resolution,
-    assessment,
+    assessment, figure,
 };
 pub(crate) use relay::Relay;
 pub use relay::SignalKind;

@@ -180,6 +180,13 @@ impl LimitKey {
         };
         Some(Self { name, subject })
     }
+
+    /// The same for one thing of many, each of which is counted by itself.
+    #[must_use]
+    pub fn about(mut self, thing: impl fmt::Display) -> Self {
+        self.subject = format!("{} about {thing}", self.subject);
+        self
+    }
 }
 
 impl fmt::Debug for LimitKey {

@@ -1,14 +1,21 @@
-//! The calls surface, the rest of `/api`: conversations and messages as those use them who call
-//! one another, and the feed of events.
+//! The calls surface, the rest of `/api`: calls, their history and their quality, who can be
+//! reached, conversations and messages as those use them who call one another, and the feed of
+//! events.
 //!
 //! It shares its envelope and its errors with [`crate::platform`], to whose prefix it belongs.
-//! Reading marks nothing as read here, and a conversation that is not the caller's is not there.
-//! Each file holds the routes of one resource.
+//! Reading marks nothing as read here, and a conversation or a call that is not the caller's is
+//! not there. Each file holds the routes of one resource.
 
+mod call;
 mod cards;
 mod conversations;
 mod events;
+mod history;
+mod ice;
 mod messages;
+mod presence;
+mod quality;
+mod words;
 
 use std::sync::Arc;
 
@@ -38,6 +45,19 @@ pub fn calls(engine: &Engine, shared: &Arc<Shared>) -> Mount {
             messages::send,
         )
         .post("/api/messages/{message_id}/mark-read", messages::mark_read)
+        .post("/api/calls/initiate", call::initiate)
+        .post("/api/calls/{call_id}/accept", call::accept)
+        .post("/api/calls/{call_id}/decline", call::decline)
+        .post("/api/calls/{call_id}/hangup", call::hang_up)
+        .get("/api/calls/{call_id}/quality-metrics", quality::list)
+        .post("/api/calls/{call_id}/quality-metrics", quality::record)
+        .get("/api/call-history", history::list)
+        .get("/api/call-history/{call_id}", history::one)
+        .get("/api/call-statistics", history::statistics)
+        .post("/api/presence/update", presence::update)
+        .get("/api/presence/online-users", presence::list)
+        .get("/api/presence/{user_id}", presence::one)
+        .get("/api/ice", ice::own)
         .get("/api/events", events::list)
         .build(Platform::new(engine, shared))
 }
@@ -56,10 +76,24 @@ pub fn openapi() -> OpenApi {
         messages::list,
         messages::send,
         messages::mark_read,
+        call::initiate,
+        call::accept,
+        call::decline,
+        call::hang_up,
+        quality::list,
+        quality::record,
+        history::list,
+        history::one,
+        history::statistics,
+        presence::update,
+        presence::list,
+        presence::one,
+        ice::own,
         events::list,
     ),
     tags(
-        (name = "calls", description = "Conversations of those who call one another"),
+        (name = "calls", description = "Calls, and conversations of those who call one another"),
+        (name = "presence", description = "Who can be reached"),
         (name = "events", description = "What has happened since a cursor"),
     )
 )]

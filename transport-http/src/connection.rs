@@ -10,7 +10,6 @@
 //! | `fanout.rs`, `news.rs` | what happens, rendered once for each voice, and handed to its audience |
 //! | `feed.rs` | what a socket missed, read from the log |
 //! | `person.rs` | whose a socket is, and whether it still is |
-//! | `online.rs` | who has a socket open |
 
 mod fanout;
 mod feed;
@@ -19,7 +18,6 @@ mod hub;
 mod link;
 mod member;
 mod news;
-mod online;
 mod outbox;
 mod person;
 mod sockets;
@@ -30,7 +28,6 @@ mod upgrade;
 mod tests;
 
 pub use hub::SocketConfig;
-pub use online::{OnlineUsers, OpenSocket};
 
 pub(crate) use feed::{Feed, newest_of};
 pub(crate) use handshake::{Handshake, SUBPROTOCOL, offers_bearer};

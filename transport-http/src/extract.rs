@@ -16,7 +16,7 @@ pub(crate) use body::{collect_early, from_json, from_object};
 pub(crate) use budget::{BODY_BUDGET, BodyBudget};
 pub(crate) use change::{checked_change, unless_blank};
 pub use fields::{
-    Count, Flag, Id, IntegerId, Limit, MessageAt, PathValue, Skip, UuidId, Whole, present,
+    Count, Figure, Flag, Id, IntegerId, Limit, MessageAt, PathValue, Skip, UuidId, Whole, present,
 };
 pub use order::Order;
 pub use path::PathId;

@@ -143,6 +143,20 @@ pub(crate) const REASONS: &[(&str, &str)] = &[
         "reason-pairs-appointment",
     ),
     ("must have a word in it", "reason-word"),
+    ("must not be before date_from", "reason-before-date-from"),
+    ("must be the id of a call", "reason-call-id"),
+    (
+        "must be a call of the participants",
+        "reason-participants-call",
+    ),
+    ("must be one of yours", "reason-yours"),
+    ("or another figure is required", "reason-figure"),
+    ("must be a number of seconds", "reason-seconds"),
+    (
+        "must be all, or a number of days such as 30d",
+        "reason-period",
+    ),
+    ("must be WIDTHxHEIGHT, such as 1280x720", "reason-resolution"),
 ];
 
 /// Those of them that need no field's name.
@@ -157,15 +171,24 @@ fn exact(language: Language, error: &Error) -> Option<String> {
             find(language, &format!("missing-{what}"), &[])
         }
         Code::IllegalTransition => {
-            let status = error.details.iter().find_map(|(name, value)| match value {
-                Detail::Word(status) if *name == "status" => Some(status),
-                _ => None,
-            })?;
-            let status = find(language, &format!("status-{}", word(status)), &[])?;
+            let status = state_text(language, error, "status")?;
             find(language, "illegal-from", &[("status", status.as_str())])
+        }
+        Code::CallState => {
+            let status = state_text(language, error, "call-state")?;
+            find(language, "call-in-state", &[("status", status.as_str())])
         }
         _ => None,
     }
+}
+
+/// The text of the state that a refusal names.
+fn state_text(language: Language, error: &Error, family: &str) -> Option<String> {
+    let status = error.details.iter().find_map(|(name, value)| match value {
+        Detail::Word(status) if *name == "status" => Some(status),
+        _ => None,
+    })?;
+    find(language, &format!("{family}-{}", word(status)), &[])
 }
 
 /// In which language a request is answered.

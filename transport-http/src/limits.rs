@@ -32,7 +32,27 @@ impl LimitConfig {
     /// # Errors
     /// [`Code::RateLimited`] with the time to wait.
     pub async fn spend(&self, name: LimitName, actor: &Actor, now: Timestamp) -> Result<(), Error> {
-        let (Some(limit), Some(key)) = (self.limits.get(name), LimitKey::of(name, actor)) else {
+        self.check(LimitKey::of(name, actor), now).await
+    }
+
+    /// Counts something that the actor does to one thing of many.
+    ///
+    /// # Errors
+    /// As [`LimitConfig::spend`].
+    pub async fn spend_on(
+        &self,
+        name: LimitName,
+        actor: &Actor,
+        thing: impl fmt::Display,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let key = LimitKey::of(name, actor).map(|key| key.about(thing));
+        self.check(key, now).await
+    }
+
+    async fn check(&self, key: Option<LimitKey>, now: Timestamp) -> Result<(), Error> {
+        let limit = key.as_ref().and_then(|key| self.limits.get(key.name));
+        let (Some(limit), Some(key)) = (limit, key) else {
             return Ok(());
         };
         match self.limiter.check(&key, limit, now).await {

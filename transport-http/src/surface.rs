@@ -19,7 +19,6 @@ use telemed_core::env::Clock;
 use telemed_core::error::Code;
 
 use crate::auth::cookie::CookieConfig;
-use crate::connection::OnlineUsers;
 use crate::cors::Cors;
 use crate::envelope::{Family, Refusal};
 use crate::extract::{BODY_BUDGET, BodyBudget};
@@ -34,7 +33,6 @@ pub struct Shared {
     metrics: Metrics,
     cookies: CookieConfig,
     limits: LimitConfig,
-    online: OnlineUsers,
     request_ids: RequestIds,
     bodies: BodyBudget,
 }
@@ -50,7 +48,6 @@ impl Shared {
             metrics,
             cookies: CookieConfig::default(),
             limits: LimitConfig::default(),
-            online: OnlineUsers::default(),
             request_ids: RequestIds::new(),
             bodies: BodyBudget::new(BODY_BUDGET),
         }
@@ -86,12 +83,6 @@ impl Shared {
     #[must_use]
     pub fn limits(&self) -> &LimitConfig {
         &self.limits
-    }
-
-    /// Who has a socket open.
-    #[must_use]
-    pub fn online(&self) -> &OnlineUsers {
-        &self.online
     }
 
     /// The same with another bound, in bytes, on what the bodies of all requests hold together.

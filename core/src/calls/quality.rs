@@ -187,6 +187,21 @@ impl PartyQuality {
     }
 }
 
+/// A figure as JSON has it: a whole one without a fraction.
+#[must_use]
+pub fn figure(value: f64) -> serde_json::Value {
+    /// Below this every whole number is itself.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if value.fract() == 0.0 && value.abs() < EXACT {
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "a whole number that was checked to fit"
+        )]
+        return (value as i64).into();
+    }
+    value.into()
+}
+
 /// The grade of a call: that of the worse party.
 #[must_use]
 pub fn assessment(parties: &[PartyQuality]) -> Option<QualityGrade> {
@@ -225,6 +240,21 @@ mod tests {
         let silent = PartyQuality::none(UserId::from_row(2));
         assert_eq!(assessment(&[party(10.0), silent.clone()]), Some(Excellent));
         assert_eq!(assessment(&[silent]), None);
+    }
+
+    #[test]
+    fn whole_figures_stay_whole() {
+        for (value, text) in [
+            (45.0, "45"),
+            (0.0, "0"),
+            (-0.0, "0"),
+            (0.2, "0.2"),
+            (1e15, "1000000000000000"),
+            (1e300, "1e300"),
+            (f64::NAN, "null"),
+        ] {
+            assert_eq!(figure(value).to_string(), text);
+        }
     }
 
     #[test]

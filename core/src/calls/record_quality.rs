@@ -4,7 +4,7 @@ use crate::actor::Actor;
 use crate::calls::service::{missing, refused, user_of};
 use crate::calls::{
     AddSampleOutcome, Call, CallAction, CallKind, CallReference, CallState, Calls, Measured,
-    NamedSample, QualityGrade, QualitySample,
+    NamedSample, QualityGrade, QualitySample, figure,
 };
 use crate::engine::{RequestParts, data};
 use crate::error::{Code, Error};
@@ -100,7 +100,7 @@ impl Calls<'_> {
         let word = |grade: Option<QualityGrade>| {
             grade.map_or(serde_json::Value::Null, |grade| grade.as_str().into())
         };
-        let number = |value: Option<f64>| value.map_or(serde_json::Value::Null, Into::into);
+        let number = |value: Option<f64>| value.map_or(serde_json::Value::Null, figure);
         let mut told = data([
             ("metric_id", sample.id.to_string().into()),
             ("call_id", call.id.to_string().into()),

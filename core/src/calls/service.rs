@@ -86,8 +86,16 @@ impl Calls<'_> {
         found.zip(side).ok_or_else(hidden)
     }
 
+    /// A call that the actor takes part in, to measure it or to say that he is in it.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`] for anybody but the parties.
+    pub async fn own_call(&self, actor: &Actor, reference: &CallReference) -> Result<Call, Error> {
+        Ok(self.own(actor, reference, Action::MeasureCall).await?.0)
+    }
+
     /// The call that a user means.
-    pub(super) async fn find(
+    pub(crate) async fn find(
         &self,
         reference: &CallReference,
         user: UserId,

@@ -1,10 +1,11 @@
 //! Sends a message.
 
 use crate::actor::Actor;
+use crate::calls::CallReference;
 use crate::crypto::Sealed;
 use crate::engine::{Inner, RequestParts, Settled, data, settle};
 use crate::error::{Code, Error, What};
-use crate::id::{AppointmentId, CallId, ConversationId, MessageId};
+use crate::id::{AppointmentId, CallId, ConversationId, MessageId, UserId};
 use crate::journal::{EventKind, Resource, Subject, SubjectId};
 use crate::messaging::message::BODY;
 use crate::messaging::search_words::Tokens;
@@ -37,8 +38,8 @@ pub struct MessageContext {
     pub appointment: Option<AppointmentId>,
     /// A service.
     pub service: Option<ServiceLabel>,
-    /// The call in which it is sent.
-    pub call: Option<CallId>,
+    /// The call in which it is sent: one of the participants'.
+    pub call: Option<CallReference>,
 }
 
 impl Messaging<'_> {
@@ -48,7 +49,8 @@ impl Messaging<'_> {
     /// # Errors
     /// [`Code::NotFound`] for anybody but participants; [`Code::BrokenRule`]: `message_type` for a
     /// kind that is the system's own or needs a file, `appointment_id` for an appointment of
-    /// neither; [`Code::IdempotencyMismatch`] for another content under the same client's id.
+    /// neither, `call_id` for a call that is not the participants';
+    /// [`Code::IdempotencyMismatch`] for another content under the same client's id.
     pub async fn send(&self, actor: &Actor, request: SendMessage) -> Result<Message, Error> {
         let inner = self.inner();
         let id = request.conversation;
@@ -67,6 +69,10 @@ impl Messaging<'_> {
         if let Some(appointment) = request.context.appointment {
             self.require_appointment(&conversation, appointment).await?;
         }
+        let call = match &request.context.call {
+            Some(call) => Some(self.call_of(&conversation, user, call).await?),
+            None => None,
+        };
         let key = inner.vault.key(inner.storage(), conversation.key).await?;
         let now = self.engine.now();
         let message = MessageId::new(inner.uuid(now));
@@ -102,7 +108,7 @@ impl Messaging<'_> {
             tokens: Tokens::under(&key).of_text(text),
             appointment: request.context.appointment,
             service: request.context.service,
-            call: request.context.call,
+            call,
             client,
         };
         match settle(inner.storage().append_message(&write, &command).await?)? {
@@ -152,11 +158,33 @@ impl Messaging<'_> {
             ))
         }
     }
+
+    /// The call of a message: both parties take part in the conversation.
+    async fn call_of(
+        &self,
+        conversation: &Conversation,
+        sender: UserId,
+        reference: &CallReference,
+    ) -> Result<CallId, Error> {
+        let found = self.engine.calls().find(reference, sender).await?;
+        let theirs = found.filter(|call| {
+            let mut parties = call.users().into_iter();
+            parties.all(|user| conversation.participant(user).is_some())
+        });
+        // The same for one that is not there: who calls whom does not show.
+        theirs.map(|call| call.id).ok_or_else(|| {
+            Error::broken_rule("call_id", "must be a call of the participants")
+        })
+    }
 }
 
 impl SendMessage {
     fn parts(&self) -> RequestParts {
-        let call = self.context.call.map(|call| call.to_string());
+        // A call's id is the same however it is written.
+        let call = self.context.call.as_ref().map(|call| match call.id() {
+            Some(id) => id.to_string(),
+            None => call.as_str().to_owned(),
+        });
         let appointment = self.context.appointment.map_or(0, AppointmentId::get);
         RequestParts::default()
             .text(Some(&self.conversation.to_string()))

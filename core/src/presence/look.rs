@@ -126,12 +126,12 @@ impl Presences<'_> {
         Ok(())
     }
 
-    async fn takes_part(&self, user: UserId, call: CallId) -> Result<bool, Error> {
+    pub(super) async fn takes_part(&self, user: UserId, call: CallId) -> Result<bool, Error> {
         let found = self.inner().storage().call_by_id(call).await?;
         Ok(found.is_some_and(|call| call.side_of(user).is_some()))
     }
 
-    async fn is_party(&self, user: UserId, appointment: AppointmentId) -> Result<bool, Error> {
+    pub(super) async fn is_party(&self, user: UserId, appointment: AppointmentId) -> Result<bool, Error> {
         let found = self
             .inner()
             .storage()

@@ -33,9 +33,11 @@ impl Presences<'_> {
     /// makes a difference.
     ///
     /// # Errors
-    /// [`Code::Unauthenticated`].
+    /// [`Code::Unauthenticated`]; [`Code::BrokenRule`]: `current_call_id` for a call and
+    /// `current_appointment_id` for an appointment that the actor takes no part in.
     pub async fn say(&self, actor: &Actor, said: SayPresence) -> Result<Presence, Error> {
         let user = self.speaker(actor)?;
+        self.require_own(user, &said).await?;
         let now = self.engine.now();
         let device = said
             .device
@@ -87,6 +89,23 @@ impl Presences<'_> {
         }
         self.settle(user.user).await;
         self.of(user.user).await
+    }
+
+    /// Whose calls and appointments there are does not show: one that is not there is refused as
+    /// one of others is.
+    async fn require_own(&self, user: &UserActor, said: &SayPresence) -> Result<(), Error> {
+        if let Some(call) = said.current_call
+            && !self.takes_part(user.user, call).await?
+        {
+            return Err(Error::broken_rule("current_call_id", "must be one of yours"));
+        }
+        if let Some(appointment) = said.current_appointment
+            && !self.is_party(user.user, appointment).await?
+        {
+            let field = "current_appointment_id";
+            return Err(Error::broken_rule(field, "must be one of yours"));
+        }
+        Ok(())
     }
 
     /// The user who says something of himself.

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use telemed_core::calls::CallReference;
 use telemed_core::error::Error;
 use telemed_core::id::{ConversationId, MessageId};
 use telemed_core::limits::LimitName;
@@ -15,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::cards::MessageLine;
 use crate::auth::{Caller, Idempotency};
 use crate::envelope::{Place, Refusal};
-use crate::extract::{Count, Json, MessageAt, PathId, Query, UuidId, unless_blank};
+use crate::extract::{Count, Json, MessageAt, PathId, Query, unless_blank};
 use crate::platform::Platform;
 use crate::platform::envelope::Success;
 use crate::platform::paging::Paging;
@@ -126,8 +127,9 @@ pub(super) struct LineBody {
     /// `text` if absent, `prescription` or `report`.
     #[schema(pattern = "^(text|prescription|report)$")]
     message_type: Option<String>,
-    /// The call in which it is sent.
-    #[schema(format = "uuid")]
+    /// The call in which it is sent, one of the participants': its id, or the id that the
+    /// sender's client gave it.
+    #[schema(max_length = 128)]
     call_id: Option<String>,
     /// Attachments: none can be named yet.
     #[schema(max_items = 0)]
@@ -158,7 +160,7 @@ pub(super) async fn send(
     let text = checks.required("body", body.body, |text| MessageBody::new(text, most));
     let kind = unless_blank(body.message_type);
     let kind = checks.optional("message_type", kind, MessageKind::parse);
-    let call = checks.optional("call_id", unless_blank(body.call_id), UuidId::typed);
+    let call = checks.optional("call_id", unless_blank(body.call_id), CallReference::new);
     let client_id = unless_blank(body.client_msg_id);
     let client_id = checks.optional("client_msg_id", client_id, ClientMessageId::new);
     if body.attachment_ids.is_some_and(|ids| !ids.is_empty()) {

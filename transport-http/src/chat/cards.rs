@@ -6,7 +6,6 @@ use telemed_core::id::UserId;
 use telemed_core::messaging::{ConversationSummary, Message, MessageStatus, Participant};
 use utoipa::ToSchema;
 
-use crate::connection::OnlineUsers;
 
 /// A message.
 #[derive(Clone, Serialize, ToSchema)]
@@ -136,7 +135,7 @@ struct ParticipantCard {
     /// `patient`, `doctor` or `admin`.
     #[schema(value_type = String, example = "doctor")]
     user_type: &'static str,
-    /// Whether a socket of his is open.
+    /// Whether he can be reached: a device of his was heard of just now.
     is_online: bool,
 }
 
@@ -170,11 +169,11 @@ struct DoctorInfo {
 }
 
 impl ConversationCard {
-    /// The conversation for one of its participants.
+    /// The conversation for one of its participants, and who can be reached.
     pub(super) fn of(
         summary: ConversationSummary,
         user: Option<UserId>,
-        online: &OnlineUsers,
+        online: &[UserId],
     ) -> Self {
         let ConversationSummary {
             conversation,
@@ -195,7 +194,7 @@ impl ConversationCard {
                 id: one.user.get(),
                 name: name(one),
                 user_type: one.role.as_str(),
-                is_online: online.is_online(one.user),
+                is_online: online.contains(&one.user),
             }),
             last_message_content: last_message.as_ref().map(|last| last.message.clone()),
             last_message_at: conversation.last_message_at.map(|at| at.to_string()),

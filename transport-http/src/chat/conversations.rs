@@ -6,7 +6,7 @@ use telemed_core::actor::Actor;
 use telemed_core::error::{Code, Error};
 use telemed_core::id::{AppointmentId, ConversationId, UserId};
 use telemed_core::journal::IdempotencyKey;
-use telemed_core::messaging::OpenConversation;
+use telemed_core::messaging::{ConversationSummary, OpenConversation};
 use telemed_core::page::PageRequest;
 use telemed_core::value::Checks;
 use utoipa::{IntoParams, ToSchema};
@@ -72,7 +72,9 @@ pub(super) async fn list(
         .conversations(&actor, with_archived, paging.request)
         .await?;
     let pagination = paging.meta(found.total);
-    let card = |summary| ConversationCard::of(summary, actor.user_id(), state.shared.online());
+    let user = actor.user_id();
+    let online = online(&state, user, &found.items).await?;
+    let card = |summary| ConversationCard::of(summary, user, &online);
     let conversations = found.items.into_iter().map(card).collect();
     let data = ConversationsCard {
         conversations,
@@ -162,8 +164,23 @@ async fn card(
 ) -> Result<ConversationCard, Error> {
     let messaging = state.engine.messaging();
     let summary = messaging.conversation_summary(actor, id).await?;
-    let online = state.shared.online();
-    Ok(ConversationCard::of(summary, actor.user_id(), online))
+    let user = actor.user_id();
+    let online = online(state, user, std::slice::from_ref(&summary)).await?;
+    Ok(ConversationCard::of(summary, user, &online))
+}
+
+/// Who of those on the other side can be reached.
+async fn online(
+    state: &Platform,
+    user: Option<UserId>,
+    summaries: &[ConversationSummary],
+) -> Result<Vec<UserId>, Error> {
+    let others = summaries.iter().filter_map(|summary| {
+        let other = summary.conversation.other(user?)?;
+        Some(other.user)
+    });
+    let others: Vec<_> = others.collect();
+    state.engine.presence().are_online(&others).await
 }
 
 fn one(card: ConversationCard) -> OneConversationCard {

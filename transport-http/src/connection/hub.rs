@@ -10,10 +10,8 @@ use telemed_core::error::{Code, Error};
 use telemed_core::id::UserId;
 use tokio::sync::{OnceCell, watch};
 
-use super::OnlineUsers;
 use super::fanout;
 use super::member::Member;
-use super::online::OpenSocket;
 use super::outbox::{End, Outbox};
 
 /// What a host decides about sockets.
@@ -52,7 +50,6 @@ impl Default for SocketConfig {
 #[derive(Debug)]
 pub(crate) struct Hub {
     config: SocketConfig,
-    online: OnlineUsers,
     open: AtomicUsize,
     numbers: AtomicU64,
     /// Who has not said yet who he is, the longest waiting first.
@@ -64,10 +61,9 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    pub(crate) fn new(config: SocketConfig, online: OnlineUsers) -> Arc<Self> {
+    pub(crate) fn new(config: SocketConfig) -> Arc<Self> {
         Arc::new(Self {
             config,
-            online,
             open: AtomicUsize::new(0),
             numbers: AtomicU64::new(0),
             waiting: Mutex::default(),
@@ -141,7 +137,6 @@ impl Hub {
         drop(users);
         Ok(Joined {
             hub: Arc::clone(self),
-            _online: self.online.opened(member.user()),
             member,
         })
     }
@@ -211,7 +206,6 @@ impl Drop for Seat {
 pub(crate) struct Joined {
     hub: Arc<Hub>,
     member: Arc<Member>,
-    _online: OpenSocket,
 }
 
 impl std::ops::Deref for Joined {

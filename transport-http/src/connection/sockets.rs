@@ -23,7 +23,7 @@ impl Sockets {
     pub(crate) fn new(engine: &Engine, shared: &Arc<Shared>, config: SocketConfig) -> Self {
         Self {
             engine: engine.clone(),
-            hub: Hub::new(config, shared.online().clone()),
+            hub: Hub::new(config),
             shared: Arc::clone(shared),
         }
     }

@@ -144,24 +144,3 @@ async fn a_socket_that_does_not_answer_a_stop_holds_nobody_up() {
     timeout(CUT_OFF, served.stop()).await.expect("stopped");
     drop(raw);
 }
-
-#[tokio::test]
-async fn online_is_who_has_a_socket() {
-    let served = Served::open().await;
-    let person = served.house.patient().await;
-    let user = telemed_core::id::UserId::new(person.id).unwrap();
-    let online = served.house.shared.online().clone();
-    assert!(!online.is_online(user));
-    let raw = served.raw(&person).await;
-    let socket = served.connected(&person, json!({})).await;
-    assert!(online.is_online(user));
-    drop(raw);
-    drop(socket);
-    for _ in 0..300 {
-        if !online.is_online(user) {
-            return;
-        }
-        sleep(Duration::from_millis(50)).await;
-    }
-    panic!("still online");
-}

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
+use telemed_core::calls::CallReference;
 use telemed_core::id::{
-    AppointmentId, BlockId, CallId, ClinicId, ConversationId, MessageId, SlotId, UserId,
+    AppointmentId, BlockId, ClinicId, ConversationId, MessageId, SlotId, UserId,
 };
 use telemed_core::value::ValueError;
 use utoipa::ToSchema;
@@ -56,7 +57,7 @@ macro_rules! uuid_ids {
     )*};
 }
 
-uuid_ids! { ConversationId MessageId CallId }
+uuid_ids! { ConversationId MessageId }
 
 /// An id of core as a path has it.
 pub trait PathValue: Sized + Send {
@@ -88,7 +89,15 @@ macro_rules! path_values {
 
 path_values! {
     UserId ClinicId SlotId AppointmentId BlockId;
-    ConversationId MessageId CallId
+    ConversationId MessageId
+}
+
+impl PathValue for CallReference {
+    const EXPECTED: &'static str = "must be the id of a call";
+
+    fn from_path(text: &str) -> Option<Self> {
+        Self::new(text).ok()
+    }
 }
 
 /// A message of a conversation, by its id or by its place.
@@ -236,6 +245,56 @@ impl Whole {
     #[must_use]
     pub fn get(self) -> i64 {
         self.0
+    }
+}
+
+/// A number with or without a fraction, whose range its own type checks, as a JSON number or as a
+/// text of one.
+#[derive(Clone, Copy, Debug, PartialEq, ToSchema)]
+#[schema(value_type = f64)]
+pub struct Figure(f64);
+
+impl Figure {
+    /// The number. A text may have named none, which compares to nothing.
+    #[must_use]
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Figure {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Number;
+        impl Visitor<'_> for Number {
+            type Value = Figure;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number")
+            }
+
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Figure, E> {
+                Ok(Figure(number))
+            }
+
+            #[allow(clippy::cast_precision_loss, reason = "what is lost is out of range")]
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Figure, E> {
+                Ok(Figure(number as f64))
+            }
+
+            #[allow(clippy::cast_precision_loss, reason = "what is lost is out of range")]
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Figure, E> {
+                Ok(Figure(number as f64))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Figure, E> {
+                let number = text
+                    .trim()
+                    .parse()
+                    .map_err(|_| E::invalid_value(Unexpected::Str(text), &self))?;
+                Ok(Figure(number))
+            }
+        }
+        deserializer.deserialize_any(Number)
     }
 }
 

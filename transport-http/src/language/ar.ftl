@@ -29,6 +29,9 @@ refused-daily-limit-reached = اكتمل عدد مرضى الطبيب في هذ�
 refused-duplicate-booking = لقد حجزت هذا الموعد من قبل
 refused-patient-overlap = لدى المريض موعد آخر في هذا الوقت
 refused-illegal-transition = حالة الموعد لا تسمح بذلك
+refused-caller-in-call = أنت في مكالمة أخرى
+refused-callee-busy = الطرف الآخر مشغول
+refused-call-state = حالة المكالمة لا تسمح بذلك
 refused-version-conflict = غيّره شخص آخر في هذه الأثناء
 refused-own-account = لا يمكنك تعطيل حسابك
 refused-gone = لم يعد محفوظًا
@@ -58,6 +61,7 @@ missing-appointment = الموعد غير موجود
 missing-block = الوقت المحجوب غير موجود
 missing-conversation = المحادثة غير موجودة
 missing-message = الرسالة غير موجودة
+missing-call = المكالمة غير موجودة
 
 # حالات الموعد
 illegal-from = الموعد {$status}، وهذا لا يسمح بذلك
@@ -68,6 +72,19 @@ status-cancelled = ملغى
 status-in-progress = جارٍ الآن
 status-completed = مكتمل
 status-no-show = لم يحضره المريض
+
+# حالات المكالمة
+call-in-state = المكالمة {$status}
+call-state-initiated = لم يُردّ عليها بعد
+call-state-ringing = ترنّ الآن
+call-state-accepted = تم الرد عليها
+call-state-connecting = قيد الاتصال
+call-state-connected = جارية الآن
+call-state-ended = انتهت
+call-state-missed = فائتة
+call-state-declined = مرفوضة
+call-state-failed = فشلت
+call-state-busy = انتهت لأن الطرف الآخر مشغول
 
 # ما الخطأ في الحقل
 wrong-field = {$field}: {$reason}
@@ -98,6 +115,14 @@ reason-empty = يجب أن يكون فارغًا
 reason-participants-appointment = يجب أن يكون موعدًا لأحد المشاركين
 reason-pairs-appointment = يجب أن يكون موعدًا بين الطرفين
 reason-word = يجب أن يحتوي على كلمة
+reason-before-date-from = يجب ألا يسبق تاريخ البداية
+reason-call-id = يجب أن يكون معرّف مكالمة
+reason-participants-call = يجب أن تكون مكالمة بين المشاركين
+reason-yours = يجب أن يكون خاصًّا بك
+reason-figure = أو قياس آخر مطلوب
+reason-seconds = يجب أن يكون عددًا من الثواني
+reason-period = يجب أن تكون all أو عددًا من الأيام مثل 30d
+reason-resolution = يجب أن يكون العرض×الارتفاع مثل 1280x720
 
 # ما تمّ
 done-registered = تم إنشاء الحساب بنجاح
@@ -131,3 +156,15 @@ done-message-sent = تم إرسال الرسالة بنجاح
 done-messages-read = تم تعليم الرسائل كمقروءة بنجاح
 done-messages-found = تم البحث في الرسائل بنجاح
 done-events = تم جلب الأحداث بنجاح
+done-call-begun = تم بدء المكالمة بنجاح
+done-call-accepted = تم قبول المكالمة بنجاح
+done-call-declined = تم رفض المكالمة بنجاح
+done-call-ended = تم إنهاء المكالمة بنجاح
+done-calls = تم جلب سجل المكالمات بنجاح
+done-call = تم جلب المكالمة بنجاح
+done-call-statistics = تم جلب إحصاءات المكالمات بنجاح
+done-quality-recorded = تم تسجيل قياسات الجودة بنجاح
+done-quality = تم جلب قياسات الجودة بنجاح
+done-presence-updated = تم تحديث حالة التواجد بنجاح
+done-presence = تم جلب حالة التواجد بنجاح
+done-online-users = تم جلب المتصلين بنجاح

@@ -29,6 +29,9 @@ refused-daily-limit-reached = The doctor's daily limit is reached
 refused-duplicate-booking = You have already booked this slot
 refused-patient-overlap = The patient has another appointment at this time
 refused-illegal-transition = The appointment's status does not allow this
+refused-caller-in-call = You are in another call
+refused-callee-busy = The other party is busy
+refused-call-state = The call's status does not allow this
 refused-version-conflict = It was changed by somebody else in the meantime
 refused-own-account = You cannot deactivate your own account
 refused-gone = It is no longer kept
@@ -59,6 +62,7 @@ missing-appointment = Appointment not found
 missing-block = Blocked time not found
 missing-conversation = Conversation not found
 missing-message = Message not found
+missing-call = Call not found
 
 # States of an appointment.
 illegal-from = The appointment is {$status}, which does not allow this
@@ -69,6 +73,19 @@ status-cancelled = cancelled
 status-in-progress = in progress
 status-completed = completed
 status-no-show = missed
+
+# States of a call.
+call-in-state = The call is {$status}
+call-state-initiated = not answered yet
+call-state-ringing = ringing
+call-state-accepted = accepted
+call-state-connecting = connecting
+call-state-connected = connected
+call-state-ended = over
+call-state-missed = missed
+call-state-declined = declined
+call-state-failed = failed
+call-state-busy = over: the other party was busy
 
 # What is wrong with a field.
 wrong-field = {$field}: {$reason}
@@ -99,6 +116,14 @@ reason-empty = must be empty
 reason-participants-appointment = must be an appointment of one of the participants
 reason-pairs-appointment = must be an appointment of the two
 reason-word = must have a word in it
+reason-before-date-from = must not be before date_from
+reason-call-id = must be the id of a call
+reason-participants-call = must be a call of the participants
+reason-yours = must be one of yours
+reason-figure = or another figure is required
+reason-seconds = must be a number of seconds
+reason-period = must be all, or a number of days such as 30d
+reason-resolution = must be WIDTHxHEIGHT, such as 1280x720
 
 # What was done.
 done-registered = Registration successful
@@ -132,3 +157,15 @@ done-message-sent = Message sent successfully
 done-messages-read = Messages marked as read successfully
 done-messages-found = Messages searched successfully
 done-events = Events retrieved successfully
+done-call-begun = Call initiated successfully
+done-call-accepted = Call accepted successfully
+done-call-declined = Call declined successfully
+done-call-ended = Call ended successfully
+done-calls = Calls retrieved successfully
+done-call = Call retrieved successfully
+done-call-statistics = Call statistics retrieved successfully
+done-quality-recorded = Quality metrics recorded successfully
+done-quality = Quality metrics retrieved successfully
+done-presence-updated = Presence updated successfully
+done-presence = Presence retrieved successfully
+done-online-users = Online users retrieved successfully

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use axum::http::HeaderValue;
+use telemed_core::calls::CallState;
 use telemed_core::error::What;
 use telemed_core::scheduling::AppointmentStatus;
 
@@ -22,6 +23,8 @@ fn expected() -> BTreeSet<String> {
     ids.extend(REASONS.iter().map(|(_, id)| (*id).to_owned()));
     let statuses = AppointmentStatus::ALL.iter();
     ids.extend(statuses.map(|status| format!("status-{}", word(status.as_str()))));
+    let states = CallState::ALL.iter();
+    ids.extend(states.map(|state| format!("call-state-{}", word(state.as_str()))));
     let whats = [
         What::User,
         What::Patient,
@@ -32,6 +35,7 @@ fn expected() -> BTreeSet<String> {
         What::BlockedTime,
         What::Conversation,
         What::Message,
+        What::Call,
     ];
     ids.extend(whats.map(|what| {
         format!(
@@ -39,7 +43,7 @@ fn expected() -> BTreeSet<String> {
             word(what.id_name().strip_suffix("_id").unwrap())
         )
     }));
-    ids.extend(["wrong-field", "reason-other", "illegal-from"].map(str::to_owned));
+    ids.extend(["wrong-field", "reason-other", "illegal-from", "call-in-state"].map(str::to_owned));
     ids
 }
 

@@ -76,6 +76,18 @@ done! {
     MessagesRead = "done-messages-read",
     MessagesFound = "done-messages-found",
     Events = "done-events",
+    CallBegun = "done-call-begun",
+    CallAccepted = "done-call-accepted",
+    CallDeclined = "done-call-declined",
+    CallEnded = "done-call-ended",
+    Calls = "done-calls",
+    Call = "done-call",
+    CallStatistics = "done-call-statistics",
+    QualityRecorded = "done-quality-recorded",
+    Quality = "done-quality",
+    PresenceUpdated = "done-presence-updated",
+    Presence = "done-presence",
+    OnlineUsers = "done-online-users",
 }
 
 /// Writes the envelope, in the language of the request.

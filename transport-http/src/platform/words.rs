@@ -1,11 +1,11 @@
 //! Words and figures that this surface writes in its own way.
 
-use std::fmt;
-
-use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde::Deserialize;
 use telemed_core::directory::ConsultationFee;
 use telemed_core::scheduling::AppointmentStatus;
 use telemed_core::value::ValueError;
+
+use crate::extract::Figure;
 
 /// What this surface calls a pending appointment.
 const SCHEDULED: &str = "scheduled";
@@ -33,8 +33,8 @@ pub(super) fn status_of(word: impl AsRef<str>) -> Result<AppointmentStatus, Valu
 }
 
 /// A fee as clients write it: a number, or a text of one, with two decimals at most.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Fee(f64);
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+pub(super) struct Fee(Figure);
 
 impl Fee {
     /// The fee.
@@ -43,10 +43,11 @@ impl Fee {
     /// A sentence about what was expected.
     pub(super) fn checked(self) -> Result<ConsultationFee, ValueError> {
         const WRONG: &str = "must be from 0 to 1000000, with two decimals at most";
-        let hundredths = (self.0 * 100.0).round();
+        let fee = self.0.get();
+        let hundredths = (fee * 100.0).round();
         // Not a number compares to nothing.
         if !(0.0..=100_000_000.0).contains(&hundredths)
-            || (hundredths / 100.0 - self.0).abs() > 1e-6
+            || (hundredths / 100.0 - fee).abs() > 1e-6
         {
             return Err(WRONG.into());
         }
@@ -62,42 +63,6 @@ impl Fee {
 pub(super) fn fee_shown(fee: ConsultationFee) -> f64 {
     let hundredths = i32::try_from(fee.hundredths()).unwrap_or(i32::MAX);
     f64::from(hundredths) / 100.0
-}
-
-impl<'de> Deserialize<'de> for Fee {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Number;
-        impl Visitor<'_> for Number {
-            type Value = Fee;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number")
-            }
-
-            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Fee, E> {
-                Ok(Fee(number))
-            }
-
-            #[allow(clippy::cast_precision_loss, reason = "what is lost is out of range")]
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Fee, E> {
-                Ok(Fee(number as f64))
-            }
-
-            #[allow(clippy::cast_precision_loss, reason = "what is lost is out of range")]
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Fee, E> {
-                Ok(Fee(number as f64))
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Fee, E> {
-                let number = text
-                    .trim()
-                    .parse()
-                    .map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))?;
-                Ok(Fee(number))
-            }
-        }
-        deserializer.deserialize_any(Number)
-    }
 }
 
 #[cfg(test)]

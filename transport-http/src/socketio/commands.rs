@@ -4,6 +4,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 use telemed_core::Engine;
+use telemed_core::calls::CallReference;
 use telemed_core::error::{Code, Error};
 use telemed_core::id::{ConversationId, MessageId, UserId};
 use telemed_core::limits::LimitName;
@@ -161,7 +162,7 @@ async fn send(sockets: &Sockets, person: &Person, payload: Value) -> Result<Done
     let text = checks.required("body", body.body, |text| MessageBody::new(text, most));
     let kind = unless_blank(body.message_type);
     let kind = checks.optional("message_type", kind, MessageKind::parse);
-    let call = checks.optional("call_id", unless_blank(body.call_id), UuidId::typed);
+    let call = checks.optional("call_id", unless_blank(body.call_id), CallReference::new);
     let appointment = checks.optional("appointment_id", body.appointment_id, Id::typed);
     let client_id = unless_blank(body.client_msg_id);
     let client_id = checks.optional("client_msg_id", client_id, ClientMessageId::new);

@@ -190,15 +190,26 @@ async fn an_archived_conversation_comes_back_with_a_message() {
 }
 
 #[tokio::test]
-async fn somebody_with_an_open_socket_is_online() {
+async fn somebody_who_was_heard_of_just_now_is_online() {
     let house = House::open().await;
     let talk = house.talk().await;
     let is_online =
         async || house.listed(&talk.patient).await[0]["participant"]["is_online"].clone();
-    let doctor = UserId::new(talk.doctor.id).unwrap();
-    let socket = house.shared.online().opened(doctor);
+    let says = async |status: &str| {
+        let body = json!({"status": status});
+        let path = "/presence/update";
+        let said = house.api("POST", path, &talk.doctor.token, Some(body));
+        said.await.data(200);
+    };
+    assert_eq!(is_online().await, false);
+    says("online").await;
     assert_eq!(is_online().await, true);
-    drop(socket);
+    says("offline").await;
+    assert_eq!(is_online().await, false);
+    says("do_not_disturb").await;
+    house.clock.advance(std::time::Duration::from_secs(89));
+    assert_eq!(is_online().await, true);
+    house.clock.advance(std::time::Duration::from_secs(1));
     assert_eq!(is_online().await, false);
 }
 
