@@ -20,9 +20,7 @@ use std::sync::Arc;
 use calls::scene::Scene;
 use calls::{deadlines, people, races, talking};
 use libtest_mimic::{Arguments, Trial};
-use telemed_tests::{
-    MemoryUnderTest, SqliteUnderTest, StoreUnderTest, in_runtime, on_postgres,
-};
+use telemed_tests::{MemoryUnderTest, SqliteUnderTest, StoreUnderTest, in_runtime, on_postgres};
 
 /// A scene that is played on a fresh store.
 #[derive(Clone, Copy)]

@@ -105,7 +105,9 @@ pub async fn an_answer_counts_as_connected_after_a_while(scene: Arc<Scene>) {
     scene.run_due().await;
     assert_eq!(scene.state(id).await.0, CallState::Connected);
     let story = scene.story(id).await;
-    let connected = story.iter().filter(|kind| **kind == EventKind::CallConnected);
+    let connected = story
+        .iter()
+        .filter(|kind| **kind == EventKind::CallConnected);
     assert_eq!(connected.count(), 1);
     let over = scene.hang_up(&scene.patient, id).await.unwrap();
     assert_eq!(over.progress.duration().as_secs(), 60);
@@ -121,7 +123,10 @@ pub async fn a_call_lasts_no_longer_than_it_may(scene: Arc<Scene>) {
     let timeout = (CallState::Ended, Some(EndReason::Timeout));
     assert_eq!(scene.state(id).await, timeout);
     assert_eq!(scene.call(id).await.progress.duration().as_secs(), 3600);
-    assert_eq!(scene.newest(&scene.doctor).await, Some(CallStatus::Completed));
+    assert_eq!(
+        scene.newest(&scene.doctor).await,
+        Some(CallStatus::Completed)
+    );
 }
 
 pub async fn a_party_that_returns_within_the_grace_keeps_the_call(scene: Arc<Scene>) {
@@ -135,11 +140,12 @@ pub async fn a_party_that_returns_within_the_grace_keeps_the_call(scene: Arc<Sce
     let again = scene.open(&scene.patient).await;
     let device = Some(scene.patient.device.clone());
     let calls = scene.engine.calls();
-    let resumed = calls.resume(&scene.patient.actor, &id.into(), device, 0);
+    let reference = id.into();
+    let resumed = calls.resume(&scene.patient.actor, &reference, device, 0);
     assert_eq!(resumed.await.unwrap().progress.state, CallState::Connected);
     // Another device of his is not the one that talks.
     let tablet = scene.patient.at("tablet");
-    let other = calls.resume(&tablet.actor, &id.into(), Some(tablet.device.clone()), 0);
+    let other = calls.resume(&tablet.actor, &reference, Some(tablet.device.clone()), 0);
     assert_eq!(other.await.unwrap_err().code, telemed_core::Code::CallState);
     scene.pass(40, &[&doctor, &again]).await;
     assert_eq!(scene.state(id).await, (CallState::Connected, None));
@@ -151,7 +157,10 @@ pub async fn a_party_that_returns_within_the_grace_keeps_the_call(scene: Arc<Sce
     scene.pass(2, &[&doctor, &elsewhere]).await;
     let lost = (CallState::Ended, Some(EndReason::NetworkError));
     assert_eq!(scene.state(id).await, lost);
-    assert_eq!(scene.newest(&scene.doctor).await, Some(CallStatus::Completed));
+    assert_eq!(
+        scene.newest(&scene.doctor).await,
+        Some(CallStatus::Completed)
+    );
     assert_eq!(scene.story(id).await.last(), Some(&EventKind::CallEnded));
 }
 
@@ -163,7 +172,10 @@ pub async fn a_caller_who_is_gone_stops_the_ringing(scene: Arc<Scene>) {
     scene.pass(31, &[]).await;
     let cancelled = (CallState::Missed, Some(EndReason::Cancelled));
     assert_eq!(scene.state(id).await, cancelled);
-    assert_eq!(scene.newest(&scene.patient).await, Some(CallStatus::Cancelled));
+    assert_eq!(
+        scene.newest(&scene.patient).await,
+        Some(CallStatus::Cancelled)
+    );
     assert_eq!(scene.newest(&scene.doctor).await, Some(CallStatus::Missed));
     // A callee without a socket may still be reached.
     let patient = scene.open(&scene.patient).await;

@@ -34,12 +34,18 @@ pub async fn a_live_call_shows_busy_and_it_passes(scene: Arc<Scene>) {
     scene.pass(90, &[&doctor, &patient]).await;
     assert_eq!(scene.seen(&scene.other, &scene.doctor).await, Ok(Busy));
     // A third one is told so, and the attempt is recorded.
-    let busy = scene.try_begin(&scene.other, &scene.doctor).await.unwrap_err();
+    let busy = scene
+        .try_begin(&scene.other, &scene.doctor)
+        .await
+        .unwrap_err();
     assert_eq!(busy.code, Code::CalleeBusy);
     assert_eq!(scene.newest(&scene.other).await, Some(CallStatus::Busy));
     assert_eq!(scene.newest(&scene.doctor).await, Some(CallStatus::Missed));
     // Nor can he who talks call anybody else.
-    let own = scene.try_begin(&scene.doctor, &scene.other).await.unwrap_err();
+    let own = scene
+        .try_begin(&scene.doctor, &scene.other)
+        .await
+        .unwrap_err();
     assert_eq!(own.code, Code::CallerInCall);
     scene.hang_up(&scene.patient, id).await.unwrap();
     assert_eq!(scene.seen(&scene.patient, &scene.doctor).await, Ok(Online));
@@ -61,9 +67,21 @@ pub async fn contacts_are_told_and_nobody_else(scene: Arc<Scene>) {
     let told: Vec<(&str, &str)> = frames
         .iter()
         .filter(|frame| frame.data["user_id"] == scene.doctor.id.get())
-        .map(|frame| (text(&frame.data["previous_status"]), text(&frame.data["status"])))
+        .map(|frame| {
+            (
+                text(&frame.data["previous_status"]),
+                text(&frame.data["status"]),
+            )
+        })
         .collect();
-    assert_eq!(told, [("offline", "online"), ("online", "away"), ("away", "offline")]);
+    assert_eq!(
+        told,
+        [
+            ("offline", "online"),
+            ("online", "away"),
+            ("away", "offline")
+        ]
+    );
     for frame in &frames {
         let concerned = [scene.patient.id, scene.doctor.id].map(Audience::User);
         let only = frame.audience.iter().all(|one| concerned.contains(one));
@@ -90,8 +108,11 @@ pub async fn contacts_are_told_and_nobody_else(scene: Arc<Scene>) {
     assert!(listed(&scene.patient, None).await.is_empty());
     let doctors = listed(&scene.patient, Some(Role::Doctor)).await;
     assert_eq!(doctors, [scene.stranger.id]);
-    let status_only = scene.engine.presence().list(&scene.patient.actor, Some(Role::Doctor));
-    let status_only = status_only.await.unwrap().remove(0);
+    let presence = scene.engine.presence();
+    let status_only = presence
+        .list(&scene.patient.actor, Some(Role::Doctor))
+        .await;
+    let status_only = status_only.unwrap().remove(0);
     assert_eq!(status_only.status, Online);
     assert!(status_only.last_seen.is_none() && status_only.device_type.is_none());
 }
@@ -106,7 +127,8 @@ pub async fn a_dead_server_takes_its_leases_with_it(scene: Arc<Scene>) {
     scene.pass(2, &[&patient]).await;
     assert_eq!(scene.state(id).await.0, CallState::Ended);
     assert_eq!(scene.seen(&scene.patient, &scene.doctor).await, Ok(Offline));
-    let looked = scene.engine.presence().look(&scene.patient.actor, scene.doctor.id);
+    let presence = scene.engine.presence();
+    let looked = presence.look(&scene.patient.actor, scene.doctor.id);
     assert_eq!(looked.await.unwrap().last_seen, Some(doctor.heard_at));
     // A node that stood still and is back says its sockets anew.
     scene.renew(&[&doctor]).await;
@@ -117,8 +139,14 @@ pub async fn do_not_disturb_refuses_calls(scene: Arc<Scene>) {
     let doctor = scene.open(&scene.doctor).await;
     let tablet = scene.open(&scene.doctor.at("tablet")).await;
     say(&scene, &scene.doctor, DoNotDisturb).await;
-    assert_eq!(scene.seen(&scene.patient, &scene.doctor).await, Ok(DoNotDisturb));
-    let refused = scene.try_begin(&scene.patient, &scene.doctor).await.unwrap_err();
+    assert_eq!(
+        scene.seen(&scene.patient, &scene.doctor).await,
+        Ok(DoNotDisturb)
+    );
+    let refused = scene
+        .try_begin(&scene.patient, &scene.doctor)
+        .await
+        .unwrap_err();
     assert_eq!(refused.code, Code::CalleeBusy);
     assert_eq!(scene.newest(&scene.doctor).await, Some(CallStatus::Missed));
     // Busy by his own word he can be called.

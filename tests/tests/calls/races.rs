@@ -26,7 +26,10 @@ pub async fn one_of_many_devices_answers(scene: Arc<Scene>) {
         let bound = scene.call(id).await.progress.callee_device.unwrap();
         for (device, answer) in answers {
             match answer {
-                Ok(call) => assert_eq!((&device, call.progress.state), (&bound, CallState::Accepted)),
+                Ok(call) => assert_eq!(
+                    (&device, call.progress.state),
+                    (&bound, CallState::Accepted)
+                ),
                 Err(error) => {
                     assert_eq!(error.code, Code::CallState);
                     assert_ne!(device, bound);

@@ -77,7 +77,7 @@ impl Scene {
         let clinic = world.clinic().await;
         let (doctor, stranger) = (world.doctor(clinic).await, world.doctor(clinic).await);
         let (patient, other) = (world.patient().await, world.patient().await);
-        let (strange_patient, admin) = (world.patient().await, world.admin().await);
+        let (strange_patient, admin) = (world.patient().await, world.user(Role::Admin).await.id);
         let meets = async |doctor, patient, start| {
             let slot = world.slot(doctor, clinic, start, 1).await;
             world.book(slot, patient).await.id
@@ -271,7 +271,9 @@ impl Scene {
     /// How somebody looks to another.
     pub async fn seen(&self, by: &Person, whom: &Person) -> Result<PresenceStatus, Code> {
         let looked = self.engine.presence().look(&by.actor, whom.id).await;
-        looked.map(|presence| presence.status).map_err(|error| error.code)
+        looked
+            .map(|presence| presence.status)
+            .map_err(|error| error.code)
     }
 
     /// Listens from now on.
@@ -281,7 +283,10 @@ impl Scene {
 
     /// The logged events of a call, in order.
     pub async fn events(&self, id: CallId) -> Vec<Event> {
-        let audience = [Audience::User(self.patient.id), Audience::User(self.doctor.id)];
+        let audience = [
+            Audience::User(self.patient.id),
+            Audience::User(self.doctor.id),
+        ];
         let events = self.world.storage.events_after(&audience, 0, 10_000).await;
         let events = events.unwrap().into_iter().map(|logged| logged.event);
         let of_call = |event: &Event| event.subject.as_uuid() == Some(id.get());
@@ -345,7 +350,10 @@ impl Ear {
             .filter(|frame| frame.data["device"] == to.device.as_str());
         own.map(|frame| {
             let kind = frame.data["signal"].as_str().unwrap().to_owned();
-            let text = frame.data[kind.as_str()].as_str().unwrap_or("null").to_owned();
+            let text = frame.data[kind.as_str()]
+                .as_str()
+                .unwrap_or("null")
+                .to_owned();
             (frame.data["seq"].as_u64().unwrap(), kind, text)
         })
         .collect()

@@ -15,7 +15,10 @@ use super::scene::{Scene, text};
 pub async fn a_call_from_the_first_ring_to_the_end(scene: Arc<Scene>) {
     let id = scene.begin(&scene.patient, &scene.doctor).await;
     assert_eq!(scene.state(id).await, (CallState::Initiated, None));
-    assert_eq!(scene.newest(&scene.doctor).await, Some(CallStatus::Initiated));
+    assert_eq!(
+        scene.newest(&scene.doctor).await,
+        Some(CallStatus::Initiated)
+    );
     scene.after(2);
     scene.ring(&scene.doctor, id).await;
     scene.ring(&scene.doctor, id).await;
@@ -53,7 +56,8 @@ pub async fn a_call_from_the_first_ring_to_the_end(scene: Arc<Scene>) {
         EventKind::CallEnded,
     ];
     assert_eq!(scene.story(id).await, story);
-    let statistics = scene.engine.calls().statistics(&scene.doctor.actor, None);
+    let calls = scene.engine.calls();
+    let statistics = calls.statistics(&scene.doctor.actor, None);
     let statistics = statistics.await.unwrap();
     assert_eq!((statistics.total, statistics.completed), (1, 1));
     assert_eq!((statistics.average_duration, statistics.video), (95, 1));
@@ -75,9 +79,8 @@ pub async fn signals_wait_for_the_other_device_and_keep_their_order(scene: Arc<S
     scene.accept(callee, id).await.unwrap();
     scene.signal(callee, id, Candidate, "d1").await.unwrap();
     let heard = |heard: &[(u64, &str, &str)]| -> Vec<(u64, String, String)> {
-        let owned = |(seq, kind, text): &(u64, &str, &str)| {
-            (*seq, (*kind).to_owned(), (*text).to_owned())
-        };
+        let owned =
+            |(seq, kind, text): &(u64, &str, &str)| (*seq, (*kind).to_owned(), (*text).to_owned());
         heard.iter().map(owned).collect()
     };
     let expected = heard(&[(1, "offer", "o1"), (2, "candidate", "c1")]);
@@ -85,7 +88,11 @@ pub async fn signals_wait_for_the_other_device_and_keep_their_order(scene: Arc<S
     assert_eq!(scene.state(id).await.0, CallState::Connecting);
     scene.signal(callee, id, Answer, "a1").await.unwrap();
     scene.signal(callee, id, Candidate, "d2").await.unwrap();
-    let expected = heard(&[(1, "answer", "a1"), (2, "candidate", "d1"), (3, "candidate", "d2")]);
+    let expected = heard(&[
+        (1, "answer", "a1"),
+        (2, "candidate", "d1"),
+        (3, "candidate", "d2"),
+    ]);
     assert_eq!(ear.signals(caller).await, expected);
     // Another device of a party, an outsider and an unknown call are refused and change nothing.
     let other_device = scene.signal(&callee.at("tablet"), id, Offer, "x").await;
@@ -102,12 +109,23 @@ pub async fn signals_wait_for_the_other_device_and_keep_their_order(scene: Arc<S
     // Who was away asks for what he has missed.
     for (person, after, expected) in [
         (callee, 1, heard(&[(2, "candidate", "c1")])),
-        (caller, 0, heard(&[(1, "answer", "a1"), (2, "candidate", "d1"), (3, "candidate", "d2")])),
+        (
+            caller,
+            0,
+            heard(&[
+                (1, "answer", "a1"),
+                (2, "candidate", "d1"),
+                (3, "candidate", "d2"),
+            ]),
+        ),
     ] {
         let device = Some(person.device.clone());
         let calls = scene.engine.calls();
         let mut wanted = scene.listen().await;
-        calls.resume(&person.actor, &id.into(), device, after).await.unwrap();
+        calls
+            .resume(&person.actor, &id.into(), device, after)
+            .await
+            .unwrap();
         // A node does this with everything that it hears.
         for frame in wanted.frames(FrameKind::SignalsWanted).await {
             let item = telemed_core::journal::SubscriptionItem::Frame(Arc::new(frame));
@@ -154,7 +172,8 @@ pub async fn an_appointment_goes_in_progress_when_its_call_connects(scene: Arc<S
         appointment: Some(scene.appointment),
         ..scene.call_to(&scene.other, &scene.doctor)
     };
-    let refused = scene.engine.calls().initiate(&scene.doctor.actor, foreign);
+    let calls = scene.engine.calls();
+    let refused = calls.initiate(&scene.doctor.actor, foreign);
     assert_eq!(refused.await.unwrap_err().issues[0].field, "appointment_id");
 }
 
@@ -191,7 +210,9 @@ pub async fn a_grade_that_changes_is_told_once(scene: Arc<Scene>) {
         };
         scene.after(1);
         let calls = scene.engine.calls();
-        calls.record_quality(&scene.patient.actor, &id.into(), measured).await
+        calls
+            .record_quality(&scene.patient.actor, &id.into(), measured)
+            .await
     };
     assert_eq!(measure(10.0).await.unwrap_err().code, Code::CallState);
     scene.accept(&scene.doctor, id).await.unwrap();
@@ -208,17 +229,22 @@ pub async fn a_grade_that_changes_is_told_once(scene: Arc<Scene>) {
         .iter()
         .map(|frame| (text(&frame.data["grade"]), text(&frame.data["hint"])))
         .collect();
-    assert_eq!(told, [("excellent", ""), ("poor", "audio_only"), ("excellent", "")]);
+    assert_eq!(
+        told,
+        [("excellent", ""), ("poor", "audio_only"), ("excellent", "")]
+    );
     let parties = [scene.patient.id, scene.doctor.id].map(Audience::User);
     assert!(changes.iter().all(|frame| frame.audience == parties));
     // The call is as good as the medians of its worse party.
-    let detail = scene.engine.calls().detail(&scene.doctor.actor, &id.into());
+    let reference = id.into();
+    let calls = scene.engine.calls();
+    let detail = calls.detail(&scene.doctor.actor, &reference);
     let detail = detail.await.unwrap();
     let [caller, callee] = &detail.quality;
     assert_eq!((caller.samples, caller.round_trip), (6, Some(240.0)));
     assert_eq!(caller.grade(), Some(QualityGrade::Fair));
     assert_eq!((callee.samples, callee.grade()), (0, None));
-    let samples = scene.engine.calls().quality_samples(&scene.doctor.actor, &id.into());
+    let samples = calls.quality_samples(&scene.doctor.actor, &reference);
     assert_eq!(samples.await.unwrap().len(), 6);
     scene.hang_up(&scene.doctor, id).await.unwrap();
 }
@@ -243,7 +269,11 @@ pub async fn outsiders_learn_nothing(scene: Arc<Scene>) {
             scene.decline(outsider, id).await.unwrap_err().code,
             scene.hang_up(outsider, id).await.unwrap_err().code,
             scene.connect(outsider, id).await.unwrap_err().code,
-            calls.detail(&outsider.actor, &id.into()).await.unwrap_err().code,
+            calls
+                .detail(&outsider.actor, &id.into())
+                .await
+                .unwrap_err()
+                .code,
             calls
                 .record_quality(&outsider.actor, &id.into(), Measured::default())
                 .await
@@ -271,10 +301,16 @@ pub async fn outsiders_learn_nothing(scene: Arc<Scene>) {
     };
     let presence = scene.engine.presence();
     presence.say(&scene.patient.actor, said).await.unwrap();
-    let seen = presence.look(&scene.doctor.actor, scene.patient.id).await.unwrap();
+    let seen = presence
+        .look(&scene.doctor.actor, scene.patient.id)
+        .await
+        .unwrap();
     assert_eq!(seen.current_call, Some(id));
     assert_eq!(seen.current_appointment, Some(scene.appointment));
-    let seen = presence.look(&scene.admin.actor, scene.patient.id).await.unwrap();
+    let seen = presence
+        .look(&scene.admin.actor, scene.patient.id)
+        .await
+        .unwrap();
     assert_eq!((seen.current_call, seen.current_appointment), (None, None));
     assert_eq!(scene.state(id).await, (CallState::Connected, None));
     let over = scene.hang_up(&scene.patient, id).await.unwrap();
