@@ -61,7 +61,8 @@ pub(super) async fn renew(
          SET heard_at = $2, expires_at = $3, seen_at = greatest(seen_at, $2)
          FROM {AT_ONCE}
          WHERE id = ANY (ARRAY(
-             SELECT id FROM presence_leases WHERE id = ANY ($1) AND expires_at > $2
+             SELECT id FROM presence_leases
+             WHERE id = ANY ($1) AND expires_at > $2 AND NOT is_handed_out
              ORDER BY id FOR NO KEY UPDATE))
          RETURNING id"
     );

@@ -3,8 +3,7 @@
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use telemed_core::calls::{
-    AcceptCall, CallReference, CallState, ClientCallId, DeviceId, HangUp, InitiateCall,
-    Initiated,
+    AcceptCall, CallReference, CallState, ClientCallId, DeviceId, HangUp, InitiateCall, Initiated,
 };
 use telemed_core::limits::LimitName;
 use telemed_core::value::{Checks, ValueError};
