@@ -13,7 +13,7 @@ use crate::engine::{Engine, Inner};
 
 pub use lease::{DeviceType, Lease, LeaseSource, Presence, PresenceRow, PresenceStatus};
 pub use say::SayPresence;
-pub use sockets::RENEW_EVERY;
+pub use sockets::{AFTER_CLOSE, RENEW_EVERY};
 pub use store::{ContactBounds, PresenceStore};
 
 /// Who can be reached. What passes needs no idempotency key: said twice it is the same.

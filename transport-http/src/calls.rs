@@ -24,6 +24,10 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
 pub(crate) use cards::MessageLine;
+pub(crate) use ice::{IceServerLine, lines as ice_lines};
+pub(crate) use presence::current_call;
+pub(crate) use quality::QualityBody;
+pub(crate) use words::{DeclineReason, call_kind};
 
 use crate::platform::Platform;
 use crate::platform::envelope::PlatformFamily;

@@ -76,9 +76,9 @@ pub(crate) enum Refused {
     Full,
 }
 
-/// What follows from a signal that was taken.
-pub(crate) struct Taken {
-    pub(crate) outgoing: Vec<Outgoing>,
+/// What follows from signals that went out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Follows {
     /// The first offer or answer has gone out.
     pub(crate) is_first: bool,
     /// The first answer has gone out.
@@ -258,14 +258,16 @@ impl Relay {
         lock(&self.calls).remove(&call);
     }
 
-    /// Takes a signal of a user's device; `devices` are the names by which it goes.
+    /// Takes a signal of a user's device; `devices` are the names by which it goes. What goes out
+    /// is sent before anything else of the call can be.
     pub(crate) fn take(
         &self,
         call: CallId,
         user: UserId,
         devices: [&DeviceId; 2],
         signal: Signal,
-    ) -> Result<Taken, Refused> {
+        send: impl FnMut(Outgoing),
+    ) -> Result<Follows, Refused> {
         let mut calls = lock(&self.calls);
         let passing = calls.get_mut(&call).ok_or(Refused::Unknown)?;
         let side = match user {
@@ -284,31 +286,37 @@ impl Relay {
         passing.sides[place(side)].make_room(&signal)?;
         passing.sides[place(side)].waiting.push_back(signal);
         let outgoing = passing.release(side);
-        Ok(passing.taken(outgoing))
+        Ok(passing.hand_on(outgoing, send))
     }
 
-    /// What can go out now that the call stands otherwise, of both sides.
-    pub(crate) fn release(&self, call: CallId) -> Option<Taken> {
+    /// Sends what can go out now that the call stands otherwise, of both sides.
+    pub(crate) fn release(&self, call: CallId, send: impl FnMut(Outgoing)) -> Option<Follows> {
         let mut calls = lock(&self.calls);
         let passing = calls.get_mut(&call)?;
         let mut outgoing = passing.release(CallSide::Caller);
         outgoing.extend(passing.release(CallSide::Callee));
-        Some(passing.taken(outgoing))
+        Some(passing.hand_on(outgoing, send))
     }
 
-    /// What has gone out to a user after a number, to be sent again.
-    pub(crate) fn sent_to(&self, call: CallId, receiver: UserId, after: u64) -> Vec<Outgoing> {
+    /// Sends again what has gone out to a user after a number.
+    pub(crate) fn send_again(
+        &self,
+        call: CallId,
+        receiver: UserId,
+        after: u64,
+        send: impl FnMut(Outgoing),
+    ) {
         let calls = lock(&self.calls);
         let Some(passing) = calls.get(&call) else {
-            return Vec::new();
+            return;
         };
         let to = match receiver {
             user if user == passing.users[0] => 0,
             user if user == passing.users[1] => 1,
-            _ => return Vec::new(),
+            _ => return,
         };
         let Some(device) = &passing.devices[to] else {
-            return Vec::new();
+            return;
         };
         let sent = passing.sides[1 - to].sent.iter();
         sent.filter(|(seq, _)| *seq > after)
@@ -319,20 +327,21 @@ impl Relay {
                 receiver,
                 device: device.clone(),
             })
-            .collect()
+            .for_each(send);
     }
 }
 
 impl Passing {
-    fn taken(&mut self, outgoing: Vec<Outgoing>) -> Taken {
+    /// Sends what goes out, and says what follows.
+    fn hand_on(&mut self, outgoing: Vec<Outgoing>, send: impl FnMut(Outgoing)) -> Follows {
         let has = |kind| outgoing.iter().any(|one| one.signal.kind == kind);
         let answers = has(SignalKind::Answer);
         let is_first = !self.has_signalled && (answers || has(SignalKind::Offer));
         let is_answered = !self.has_answered && answers;
         self.has_signalled |= is_first;
         self.has_answered |= is_answered;
-        Taken {
-            outgoing,
+        outgoing.into_iter().for_each(send);
+        Follows {
             is_first,
             is_answered,
         }

@@ -278,7 +278,8 @@ fn goes_in_progress(row: &StoredAppointment, now: Timestamp) -> bool {
     is_ahead && row.facts.starts_at.minus(EARLY) <= now && now < row.facts.ends_at
 }
 
-/// What the event of a call's coming into a state tells: ids and states.
+/// What the event of a call's coming into a state tells: ids and states. For its beginning `call`
+/// stands in that state already.
 pub(super) fn told(call: &Call, next: &CallProgress, seq: u64) -> Map<String, Value> {
     let word = |word: Option<&str>| word.map_or(Value::Null, Value::from);
     let device = |device: Option<&crate::calls::DeviceId>| word(device.map(|one| one.as_str()));
@@ -291,6 +292,7 @@ pub(super) fn told(call: &Call, next: &CallProgress, seq: u64) -> Map<String, Va
             call.appointment.map_or(Value::Null, |id| id.get().into()),
         ),
         ("status", next.state.as_str().into()),
+        ("previous_status", call.progress.state.as_str().into()),
         ("end_reason", word(next.end_reason.map(EndReason::as_str))),
         (
             "ended_by",

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::actor::{Actor, SystemActor};
-use crate::calls::relay::{Outgoing, Refused, Signal, Taken};
+use crate::calls::relay::{Follows, Outgoing, Refused, Signal};
 use crate::calls::service::{refused, user_of};
 use crate::calls::{Call, CallAction, CallReference, Calls, DeviceId, SignalKind};
 use crate::engine::data;
@@ -49,9 +49,9 @@ impl Calls<'_> {
             size: request.size,
         };
         let relay = &self.inner().relay;
-        match relay.take(id, user, [&device, &session], signal) {
-            Ok(taken) => {
-                let follows = self.hand_on(id, taken);
+        let send = |outgoing| self.send(id, outgoing);
+        match relay.take(id, user, [&device, &session], signal, send) {
+            Ok(follows) => {
                 self.follow(actor, id, follows).await?;
                 Ok(id)
             }
@@ -91,17 +91,6 @@ impl Calls<'_> {
             return Err(refused(&call));
         }
         Ok(call.id)
-    }
-
-    /// Sends what goes out, and says what else follows from it.
-    fn hand_on(&self, call: CallId, taken: Taken) -> Follows {
-        for outgoing in taken.outgoing {
-            self.send(call, outgoing);
-        }
-        Follows {
-            is_first: taken.is_first,
-            is_answered: taken.is_answered,
-        }
     }
 
     fn send(&self, call: CallId, outgoing: Outgoing) {
@@ -148,10 +137,10 @@ impl Calls<'_> {
 
     /// Sends what has waited for a change of the call, on this node.
     pub(super) async fn release(&self, id: CallId) {
-        let Some(taken) = self.inner().relay.release(id) else {
+        let send = |outgoing| self.send(id, outgoing);
+        let Some(follows) = self.inner().relay.release(id, send) else {
             return;
         };
-        let follows = self.hand_on(id, taken);
         let jobs = Actor::System(SystemActor::Jobs);
         // What went out is out; the parties say themselves when they hear each other.
         if let Err(error) = Box::pin(self.follow(&jobs, id, follows)).await {
@@ -242,15 +231,7 @@ impl Calls<'_> {
             return;
         };
         let after = wanted.get("after").and_then(Value::as_u64).unwrap_or(0);
-        for outgoing in self.inner().relay.sent_to(id, user, after) {
-            self.send(id, outgoing);
-        }
+        let send = |outgoing| self.send(id, outgoing);
+        self.inner().relay.send_again(id, user, after, send);
     }
-}
-
-/// What follows from signals that went out.
-#[derive(Clone, Copy)]
-struct Follows {
-    is_first: bool,
-    is_answered: bool,
 }

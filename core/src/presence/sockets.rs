@@ -12,7 +12,7 @@ use crate::presence::{DeviceType, Lease, LeaseSource, PresenceStatus, Presences}
 /// dies.
 const BY_SOCKET: Duration = Duration::from_secs(60);
 /// How long a closed one is believed: a page that is loaded anew is not gone.
-const AFTER_CLOSE: Duration = Duration::from_secs(5);
+pub const AFTER_CLOSE: Duration = Duration::from_secs(5);
 /// How often the leases of open sockets are to be renewed.
 pub const RENEW_EVERY: Duration = Duration::from_secs(20);
 
