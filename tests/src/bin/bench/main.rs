@@ -6,6 +6,8 @@
 //! cargo run --release -p telemed-tests --bin bench -- postgres [--rounds 5]
 //! cargo run --release -p telemed-tests --bin bench -- messages [--full] [--rounds 5] [--dir FOLDER]
 //! cargo run --release -p telemed-tests --bin bench -- sockets [PART…] [--rounds 5] [--dir FOLDER]
+//! cargo run --release -p telemed-tests --bin bench -- signals [--rounds 5] [--dir FOLDER]
+//! cargo run --release -p telemed-tests --bin bench -- calls [--rounds 5] [--dir FOLDER]
 //! ```
 //!
 //! `postgres` prints how many bookings a second the engine makes on PostgreSQL, for 16 and for 64
@@ -24,6 +26,13 @@
 //! `tests/clients/prepare server` installs; and `idle`, what a socket costs that says nothing, with
 //! 5,000 of them, beside Node's, too.
 //!
+//! `signals` prints how many candidates and how many offers pass between the devices of calls,
+//! beside the bare relay.
+//!
+//! `calls` prints how long it takes from a call's beginning until two pages of a real browser see
+//! each other, beside the same connections between the same pages without a server. It needs
+//! Chromium, and what `tests/clients/prepare` installs.
+//!
 //! `platform` prints what logins (beside Argon2id alone), lists of 50 appointments and bookings by
 //! date cost in requests a second and processor time, and how long the refusals of an unknown user
 //! and of a wrong password take.
@@ -38,6 +47,7 @@
 
 mod bookings;
 mod by_hand;
+mod calls;
 mod http;
 mod load;
 mod messages;
@@ -45,12 +55,14 @@ mod platform;
 mod postgres;
 mod report;
 mod seed;
+mod signals;
 mod sockets;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use sockets::Part;
+use telemed_tests::clients::Browser;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -99,6 +111,24 @@ fn main() -> ExitCode {
                 None => usage(),
             }
         }
+        ["signals", options @ ..] => match Options::parse(options) {
+            Some(options) => {
+                runtime.block_on(signals::run(&options));
+                ExitCode::SUCCESS
+            }
+            None => usage(),
+        },
+        ["calls", options @ ..] => match (Options::parse(options), Browser::missing()) {
+            (Some(options), None) => {
+                runtime.block_on(calls::run(&options));
+                ExitCode::SUCCESS
+            }
+            (Some(_), Some(why)) => {
+                eprintln!("{why}");
+                ExitCode::FAILURE
+            }
+            (None, _) => usage(),
+        },
         // The other side of the HTTP figures, in a process of its own.
         ["serve-engine", folder] => {
             runtime.block_on(http::serve_engine(folder.as_ref()));
@@ -127,7 +157,7 @@ fn main() -> ExitCode {
 
 fn usage() -> ExitCode {
     eprintln!(
-        "usage: bench bookings|platform|postgres|messages|sockets [--rounds N] [--dir FOLDER]"
+        "usage: bench bookings|platform|postgres|messages|sockets|signals|calls [--rounds N] [--dir FOLDER]"
     );
     ExitCode::from(2)
 }

@@ -204,7 +204,7 @@ impl From<Signed> for Person {
     }
 }
 
-/// Two people with a conversation.
+/// Two people with a conversation and an appointment.
 #[derive(Clone)]
 pub struct Talk {
     pub conversation: ConversationId,
@@ -212,7 +212,7 @@ pub struct Talk {
     pub doctor: Person,
 }
 
-/// Makes so many doctors, each with a patient who has opened a conversation.
+/// Makes so many doctors, each with a patient who has opened a conversation and booked a slot.
 pub async fn talks(engine: &Engine, count: usize) -> Vec<Talk> {
     let (admin, clinic) = staff(engine).await;
     let mut talks = Vec::with_capacity(count);
@@ -227,6 +227,13 @@ pub async fn talks(engine: &Engine, count: usize) -> Vec<Talk> {
             .messaging()
             .open_conversation(&as_patient(patient.id), request)
             .await;
+        let tomorrow = engine.now().plus(Duration::from_secs(24 * 3600));
+        let slot = slot(engine, &admin, clinic, doctor.id, tomorrow).await;
+        let booked = engine
+            .scheduling()
+            .book(&as_patient(patient.id), Book::new(patient.id, slot))
+            .await;
+        booked.expect("an appointment");
         talks.push(Talk {
             conversation: opened.expect("a conversation").id,
             patient,
@@ -363,20 +370,8 @@ async fn slots(
             let token = (number + time) % SIDE;
             let patient = patients[token];
             tasks.push(tokio::spawn(async move {
-                let request = CreateSlot {
-                    doctor,
-                    clinic,
-                    starts_at,
-                    duration: SlotDuration::new(30).expect("a duration"),
-                    capacity: Capacity::new(1).expect("a capacity"),
-                };
-                let slot = engine
-                    .scheduling()
-                    .create_slot(&admin, request)
-                    .await
-                    .expect("a slot");
                 Pair {
-                    slot: slot.id,
+                    slot: slot(&engine, &admin, clinic, doctor, starts_at).await,
                     doctor,
                     starts_at,
                     patient,
@@ -390,6 +385,25 @@ async fn slots(
     }
     pairs.truncate(bookings);
     pairs
+}
+
+/// A slot with one seat.
+async fn slot(
+    engine: &Engine,
+    admin: &Actor,
+    clinic: ClinicId,
+    doctor: UserId,
+    starts_at: Timestamp,
+) -> SlotId {
+    let request = CreateSlot {
+        doctor,
+        clinic,
+        starts_at,
+        duration: SlotDuration::new(30).expect("a duration"),
+        capacity: Capacity::new(1).expect("a capacity"),
+    };
+    let created = engine.scheduling().create_slot(admin, request).await;
+    created.expect("a slot").id
 }
 
 /// The text that every booking carries.

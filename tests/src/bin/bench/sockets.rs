@@ -11,13 +11,13 @@
 //! | `messages.rs` | messages for a second of the processor |
 //! | `idle.rs` | what a connection costs that says nothing |
 
-mod client;
+pub mod client;
 mod delivered;
 pub mod house;
 mod idle;
 mod messages;
 mod node;
-mod passing;
+pub mod passing;
 pub mod relay;
 mod typing;
 
@@ -83,7 +83,7 @@ pub async fn run(options: &Options, parts: &[Part]) {
 }
 
 /// The load of the machine over a minute.
-fn load() -> String {
+pub fn load() -> String {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').next().unwrap_or("unknown").to_owned()
 }
