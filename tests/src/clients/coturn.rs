@@ -2,6 +2,7 @@
 //! machine alone.
 
 use std::fs::File;
+use std::io::Write;
 use std::net::UdpSocket;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -102,14 +103,19 @@ impl Coturn {
         format!("turn:127.0.0.1:{}?transport=udp", self.port)
     }
 
-    /// A file that holds a text, beside its own.
+    /// A file that holds a text, beside its own, which nobody else may read.
     ///
     /// # Panics
     /// When it cannot be written.
     #[must_use]
     pub fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.path().join(name);
-        std::fs::write(&path, text).expect("a file");
+        let mut options = File::options();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(&path).expect("a file");
+        file.write_all(text.as_bytes()).expect("a file");
         path
     }
 
