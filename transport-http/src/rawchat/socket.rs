@@ -8,6 +8,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::Uri;
 use axum::response::Response;
+use telemed_core::actor::Origin;
 use telemed_core::error::{Code, Error, Kind};
 use telemed_core::id::UserId;
 use telemed_core::identity::{AccessToken, Language};
@@ -61,7 +62,7 @@ pub(super) async fn open(
     let handshake = Handshake::of(&parts, sockets.shared());
     let person = match handshake.credential()? {
         None => None,
-        Some(token) => Some(whose(&sockets, token, client, &handshake).await?),
+        Some(token) => Some(whose(&sockets, token, client, handshake.origin()).await?),
     };
     let after = after(&parts.uri)?;
     let upgrade = Upgrade::asked_for(&mut parts)?;
@@ -76,23 +77,22 @@ pub(super) async fn open(
         }
     };
     let subprotocol = offers_bearer(&parts.headers).then_some(SUBPROTOCOL);
+    let mut chat = Box::new(RawChat {
+        is_first: true,
+        catch_up: CatchUp::Nothing,
+        try_at: None,
+        sockets,
+        client,
+        origin: handshake.origin(),
+        seat,
+        outbox: Arc::clone(&outbox),
+        socket,
+    });
+    if chat.socket.is_some() {
+        chat.begin(after);
+    }
     Ok(
         upgrade.answer(subprotocol, READ, move |link, draining| async move {
-            let mut chat = RawChat {
-                is_first: true,
-                catch_up: CatchUp::Nothing,
-                try_at: None,
-                sockets,
-                client,
-                handshake,
-                seat,
-                outbox,
-                socket,
-            };
-            if chat.socket.is_some() {
-                chat.begin(after);
-            }
-            let outbox = Arc::clone(&chat.outbox);
             drive(&outbox, draining, chat.run(link)).await;
         }),
     )
@@ -103,9 +103,9 @@ async fn whose(
     sockets: &Sockets,
     token: AccessToken,
     client: UserId,
-    handshake: &Handshake,
+    origin: Origin,
 ) -> Result<Person, Error> {
-    let person = Person::of(sockets.engine(), token, handshake.origin()).await?;
+    let person = Person::of(sockets.engine(), token, origin).await?;
     if person.user() == client {
         Ok(person)
     } else {
@@ -155,7 +155,8 @@ enum CatchUp {
 struct RawChat {
     sockets: Sockets,
     client: UserId,
-    handshake: Handshake,
+    /// Where the request came from.
+    origin: Origin,
     seat: Seat,
     outbox: Arc<Outbox>,
     socket: Option<Known>,
@@ -167,7 +168,7 @@ struct RawChat {
 }
 
 impl RawChat {
-    async fn run(&mut self, mut link: Link) {
+    async fn run(mut self: Box<Self>, mut link: Box<Link>) {
         let config = self.sockets.config().clone();
         let opened = Instant::now();
         let mut heard_at = opened;
@@ -195,7 +196,7 @@ impl RawChat {
             }
             let went = match next(Some(&mut link), &self.outbox, until, wants_room).await {
                 Next::Order(Order::End(why)) => Err(why),
-                Next::Order(Order::Recheck) => self.recheck().await,
+                Next::Order(Order::Recheck) => Box::pin(self.recheck()).await,
                 Next::Order(Order::Reread(cursor)) => {
                     self.catch_up_from(cursor);
                     Ok(())
@@ -216,7 +217,7 @@ impl RawChat {
         };
         // From here on nobody tells it anything.
         self.socket = None;
-        link.close(&self.outbox, why).await;
+        Box::pin(link.close(&self.outbox, why)).await;
     }
 
     async fn hear(&mut self, heard: Heard) -> Result<(), End> {
@@ -255,7 +256,7 @@ impl RawChat {
 
     /// Takes the credential of the first frame.
     async fn authenticate(&mut self, token: AccessToken, after: Option<u64>) -> Result<(), End> {
-        let person = match whose(&self.sockets, token, self.client, &self.handshake).await {
+        let person = match whose(&self.sockets, token, self.client, self.origin).await {
             Ok(person) => person,
             Err(error) => {
                 self.outbox.push(self.error(&error, None));
