@@ -35,6 +35,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "messaging",
         sql: include_str!("../migrations/0003_messaging.sql"),
     },
+    Migration {
+        version: 4,
+        name: "bookings",
+        sql: include_str!("../migrations/0004_bookings.sql"),
+    },
 ];
 
 /// The oldest server that has what is used here.
