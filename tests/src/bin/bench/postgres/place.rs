@@ -194,6 +194,7 @@ async fn fill(
 
 /// Fills the past: every patient was with every doctor, at one time of the day.
 fn past() -> [String; 3] {
+    let span = 48 * HALF_HOUR;
     let slots = format!(
         "INSERT INTO slots (doctor_id, clinic_id, starts_at, ends_at, local_day, capacity,
                             booked_count, is_published, is_active, created_at, updated_at)
@@ -201,7 +202,7 @@ fn past() -> [String; 3] {
                 to_char(to_timestamp(start / 1000000) AT TIME ZONE 'UTC', 'YYYY-MM-DD'), 1, 1, true,
                 true, {START}, {START}
          FROM (SELECT doctors.id AS doctor_id, clinic_id,
-                      {START} - day * 48 * {HALF_HOUR} AS start
+                      {START} - day * {span} AS start
                FROM doctors, generate_series(1, {SIDE}) AS day) AS times"
     );
     let appointments = format!(
