@@ -86,6 +86,8 @@ fn main() -> ExitCode {
                 a_commit_that_was_ended_is_unknown,
                 a_commit_whose_answer_was_lost_is_announced,
                 a_repetition_finds_the_key_of_a_lost_answer,
+                bookings_whose_answer_was_lost_are_announced,
+                a_repetition_finds_the_keys_of_lost_bookings,
                 a_server_that_is_away_is_unavailable;
             migrations:
                 processes_that_open_at_once_migrate_once,
