@@ -79,6 +79,11 @@ CREATE FUNCTION book_many(
 DECLARE
     known_keys TEXT[];
 BEGIN
+    IF cardinality(of_slots) > 1
+            AND current_setting('lock_timeout')::INTERVAL NOT BETWEEN '1 ms' AND '1 s' THEN
+        -- Whoever is held up by something is not waited for by all of them: they are sent apart.
+        PERFORM set_config('lock_timeout', '1s', true);
+    END IF;
     IF keys IS NOT NULL THEN
         PERFORM pg_advisory_xact_lock(name) FROM (
             SELECT DISTINCT hashtextextended(scope || ' ' || key, 1) AS name

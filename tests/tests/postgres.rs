@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod postgres {
+    pub mod bookings;
     pub mod bus;
     pub mod conflicts;
     pub mod dropped;
@@ -26,7 +27,9 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 use postgres::place::Place;
-use postgres::{bus, conflicts, dropped, jobs, limiter, log, lost, migrations, plans, sessions};
+use postgres::{
+    bookings, bus, conflicts, dropped, jobs, limiter, log, lost, migrations, plans, sessions,
+};
 use telemed_tests::{in_runtime, on_postgres};
 
 /// The tests of some modules, each on a migrated database of its own.
@@ -46,6 +49,12 @@ fn main() -> ExitCode {
     let all = on_postgres(|postgres| {
         let server = &postgres.0;
         tests! { server,
+            bookings:
+                those_who_wait_for_a_slot_go_together,
+                bookings_of_many_slots_go_together,
+                one_that_the_database_refuses_fails_alone,
+                one_who_is_held_up_holds_up_nobody,
+                calls_that_are_held_up_do_not_count;
             bus:
                 an_event_reaches_the_bus_of_the_other_server,
                 a_killed_listener_misses_nothing,
