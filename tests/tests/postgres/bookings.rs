@@ -51,7 +51,7 @@ async fn is_booked(booked: Booked) -> bool {
 }
 
 /// Slots at one time, each of a doctor of its own.
-async fn slots(world: &World, count: usize, capacity: u32) -> Vec<SlotId> {
+async fn slots(world: &World, count: usize, capacity: i64) -> Vec<SlotId> {
     let clinic = world.clinic().await;
     let mut slots = Vec::new();
     for _ in 0..count {
