@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod postgres {
+    pub mod bookings;
     pub mod bus;
     pub mod calls;
     pub mod conflicts;
@@ -28,7 +29,7 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 use postgres::place::Place;
 use postgres::{
-    bus, calls, conflicts, dropped, jobs, limiter, log, lost, migrations, plans, sessions,
+    bookings, bus, calls, conflicts, dropped, jobs, limiter, log, lost, migrations, plans, sessions,
 };
 use telemed_tests::{in_runtime, on_postgres};
 
@@ -49,6 +50,12 @@ fn main() -> ExitCode {
     let all = on_postgres(|postgres| {
         let server = &postgres.0;
         tests! { server,
+            bookings:
+                those_who_wait_for_a_slot_go_together,
+                bookings_of_many_slots_go_together,
+                one_that_the_database_refuses_fails_alone,
+                one_who_is_held_up_holds_up_nobody,
+                calls_that_are_held_up_do_not_count;
             bus:
                 an_event_reaches_the_bus_of_the_other_server,
                 a_killed_listener_misses_nothing,
@@ -102,6 +109,8 @@ fn main() -> ExitCode {
                 a_call_whose_answer_was_lost_is_announced,
                 a_repetition_finds_the_call_of_a_lost_answer,
                 a_change_of_a_call_whose_answer_was_lost_is_made_once,
+                bookings_whose_answer_was_lost_are_announced,
+                a_repetition_finds_the_keys_of_lost_bookings,
                 a_server_that_is_away_is_unavailable;
             migrations:
                 processes_that_open_at_once_migrate_once,

@@ -230,7 +230,10 @@ pub async fn a_credential_that_has_run_out_is_refused() {
     scene.sign_in("relay", false).await;
     let placed = scene.place().await;
     let servers = &placed["ice_servers"];
-    let tried = scene.browser.run("patient", "gather", json!([servers])).await;
+    let tried = scene
+        .browser
+        .run("patient", "gather", json!([servers]))
+        .await;
     assert_eq!(tried["types"], json!(["relay"]), "{tried}");
     let name = servers[0]["username"].as_str().unwrap();
     let until_second: i64 = name.split_once(':').unwrap().0.parse().unwrap();
@@ -238,14 +241,20 @@ pub async fn a_credential_that_has_run_out_is_refused() {
         Timestamp::now().as_second() > until_second
     })
     .await;
-    let tried = scene.browser.run("patient", "gather", json!([servers])).await;
+    let tried = scene
+        .browser
+        .run("patient", "gather", json!([servers]))
+        .await;
     assert_eq!(tried["types"], json!([]), "{tried}");
     assert_eq!(tried["errors"], json!([401]), "{tried}");
     // One that is longer than the name says opens nothing either.
     let mut changed = servers.clone();
     let (_, rest) = name.split_once(':').unwrap();
     changed[0]["username"] = format!("{}:{rest}", until_second + 3600).into();
-    let tried = scene.browser.run("patient", "gather", json!([changed])).await;
+    let tried = scene
+        .browser
+        .run("patient", "gather", json!([changed]))
+        .await;
     assert_eq!(tried["types"], json!([]), "{tried}");
     assert_eq!(tried["errors"], json!([401]), "{tried}");
     // The call still rings: its parties are given new ones.
