@@ -40,6 +40,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "messaging",
         sql: include_str!("../migrations/0004_messaging.sql"),
     },
+    Migration {
+        version: 5,
+        name: "waiting_tokens",
+        sql: include_str!("../migrations/0005_waiting_tokens.sql"),
+    },
 ];
 
 /// Why a database cannot be opened.

@@ -33,12 +33,7 @@ pub(super) async fn take_over(
     }
     let _cut = CutOnDrop(Arc::clone(&polled.outbox));
     let outbox = &polled.outbox;
-    if polled
-        .inbox
-        .send(Inbound::Upgraded(link))
-        .await
-        .is_err()
-    {
+    if polled.inbox.send(Inbound::Upgraded(link)).await.is_err() {
         return;
     }
     let mut stopping = pin!(end_with(outbox, draining));
