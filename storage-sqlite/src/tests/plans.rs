@@ -80,6 +80,14 @@ const INDEXES: &[(&str, &str)] = &[
         "PRIMARY KEY (conversation_id=? AND token=? AND message_id<?)",
     ),
     (
+        "SELECT message_id, tokens FROM waiting_tokens",
+        "PRIMARY KEY (conversation_id=?)",
+    ),
+    (
+        "SELECT count(*), coalesce(sum(length(tokens)), 0) FROM waiting_tokens",
+        "PRIMARY KEY (conversation_id=?)",
+    ),
+    (
         "FROM receipts WHERE receipts.conversation_id = messages.conversation_id",
         "PRIMARY KEY (conversation_id=? AND user_id=? AND kind=? AND up_to>?)",
     ),

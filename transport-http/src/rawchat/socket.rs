@@ -10,7 +10,7 @@ use axum::http::Uri;
 use axum::response::Response;
 use telemed_core::actor::Origin;
 use telemed_core::error::{Code, Error, Kind};
-use telemed_core::id::UserId;
+use telemed_core::id::{ConversationId, UserId};
 use telemed_core::identity::{AccessToken, Language};
 use telemed_core::limits::LimitName;
 use telemed_core::messaging::{
@@ -121,7 +121,11 @@ fn join(sockets: &Sockets, outbox: &Arc<Outbox>, person: Person) -> Result<Known
         person.expires_at(),
     );
     let joined = sockets.hub().join(member)?;
-    Ok(Known { person, joined })
+    Ok(Known {
+        person,
+        joined,
+        talk: None,
+    })
 }
 
 /// The cursor in the query, for clients whose credential is in the request.
@@ -141,6 +145,9 @@ fn after(uri: &Uri) -> Result<Option<u64>, Refusal> {
 struct Known {
     person: Person,
     joined: Joined,
+    /// With whom he has talked last, and where: two people have one conversation, and it stays.
+    /// Whether he may still write there is looked at with each message.
+    talk: Option<(UserId, ConversationId)>,
 }
 
 /// What a socket is told before it is told what happens.
@@ -304,13 +311,20 @@ impl RawChat {
                 .spend(LimitName::Messages, &known.person)
                 .await?;
             let (messaging, actor) = (engine.messaging(), known.person.actor());
-            let open = OpenConversation {
-                with: outgoing.receiver,
-                with_administrators: true,
+            let conversation = match known.talk {
+                Some((with, conversation)) if with == outgoing.receiver => conversation,
+                _ => {
+                    let open = OpenConversation {
+                        with: outgoing.receiver,
+                        with_administrators: true,
+                    };
+                    let opened = messaging.open_conversation(actor, open).await;
+                    opened.map_err(named_as_here)?.id
+                }
             };
-            let conversation = messaging.open_conversation(actor, open).await;
+            known.talk = Some((outgoing.receiver, conversation));
             let send = SendMessage {
-                conversation: conversation.map_err(named_as_here)?.id,
+                conversation,
                 kind: MessageKind::Text,
                 body: outgoing.body,
                 context: MessageContext {

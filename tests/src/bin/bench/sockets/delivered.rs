@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::client::Client;
@@ -14,8 +14,9 @@ use super::passing::rest;
 use crate::http::Child;
 use crate::report::{Figures, at_rank, goal, ratio};
 
-/// Messages of a lone sender in a round.
+/// Messages of a lone sender in a round, and how long he rests after each.
 const ALONE: usize = 300;
+const REST: Duration = Duration::from_millis(5);
 /// Pairs that talk at a steady rate, how many messages a second all of them send together, and
 /// for how long.
 pub const PAIRS: usize = 16;
@@ -54,7 +55,7 @@ impl Side {
 /// Runs and prints the comparison.
 pub async fn run(house: &House, folder: &Path, rounds: usize) {
     println!(
-        "\nSent to delivered, raw WebSocket: a lone sender with {ALONE} messages, and {PAIRS} \
+        "\nSent to delivered, raw WebSocket: a lone sender with {ALONE} messages, {REST:?} apart, and {PAIRS} \
          pairs with {EACH_SECOND} messages a second for {SECONDS} s; {rounds} rounds (median, \
          least to most)"
     );
@@ -137,7 +138,8 @@ fn number_of(text: &str) -> Option<usize> {
     after.split_once(';')?.0.parse().ok()
 }
 
-/// Sends a message when the one before has arrived.
+/// Sends a message when the one before has arrived and some time has passed: by then ours has
+/// noted that it was delivered, which the relay does not.
 async fn one_by_one(mut sender: Client, mut receiver: Client, house: Option<&House>) -> Vec<f64> {
     let mut times = Vec::with_capacity(ALONE);
     for number in 0..ALONE {
@@ -152,6 +154,7 @@ async fn one_by_one(mut sender: Client, mut receiver: Client, house: Option<&Hou
                 .receive_that("a word of it", |text| text.contains("\"ack\""))
                 .await;
         }
+        sleep(REST).await;
     }
     times
 }
