@@ -28,4 +28,10 @@ pub mod adr {
     pub mod adr_0009 {}
     #[doc = include_str!("docs/adr/0010-receipts-are-ranges.md")]
     pub mod adr_0010 {}
+    #[doc = include_str!("docs/adr/0011-a-call-changes-by-compare-and-set.md")]
+    pub mod adr_0011 {}
+    #[doc = include_str!("docs/adr/0012-presence-follows-from-leases.md")]
+    pub mod adr_0012 {}
+    #[doc = include_str!("docs/adr/0013-signals-stay-on-the-senders-node.md")]
+    pub mod adr_0013 {}
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod bus;
+mod calls;
 mod connection;
 mod connections;
 mod directory;
@@ -11,6 +12,7 @@ mod limiter;
 mod messaging;
 mod migrate;
 mod options;
+mod presence;
 mod rows;
 mod scheduling;
 mod statement;

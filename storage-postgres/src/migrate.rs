@@ -35,6 +35,16 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "messaging",
         sql: include_str!("../migrations/0003_messaging.sql"),
     },
+    Migration {
+        version: 4,
+        name: "calls",
+        sql: include_str!("../migrations/0004_calls.sql"),
+    },
+    Migration {
+        version: 5,
+        name: "bookings",
+        sql: include_str!("../migrations/0005_bookings.sql"),
+    },
 ];
 
 /// The oldest server that has what is used here.

@@ -115,7 +115,7 @@ mod tests {
             ("temp_store", "2"),
             ("cell_size_check", "1"),
             ("busy_timeout", "5000"),
-            ("wal_autocheckpoint", "1000"),
+            ("wal_autocheckpoint", "4000"),
         ] {
             assert_eq!(pragma(&strict, name), value, "{name}");
         }

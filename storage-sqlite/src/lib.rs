@@ -5,6 +5,7 @@
 //! numbered SQL files (`migrate`). No database work runs in a request's future, so a dropped
 //! future never leaves a transaction open.
 
+mod calls;
 mod connection;
 mod directory;
 mod failure;
@@ -13,6 +14,7 @@ mod journal;
 mod messaging;
 mod migrate;
 mod options;
+mod presence;
 mod reader;
 mod rows;
 mod scheduling;

@@ -40,6 +40,16 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "messaging",
         sql: include_str!("../migrations/0004_messaging.sql"),
     },
+    Migration {
+        version: 5,
+        name: "calls",
+        sql: include_str!("../migrations/0005_calls.sql"),
+    },
+    Migration {
+        version: 6,
+        name: "waiting_tokens",
+        sql: include_str!("../migrations/0006_waiting_tokens.sql"),
+    },
 ];
 
 /// Why a database cannot be opened.

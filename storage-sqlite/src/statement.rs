@@ -148,7 +148,7 @@ pub(crate) struct List<'a> {
     pub(crate) columns: &'a str,
     /// The tables that decide which rows there are; the total is counted over them.
     pub(crate) from: &'a str,
-    /// What tells the rows apart.
+    /// What tells the rows apart: a column, or several.
     pub(crate) key: &'a str,
     /// What else is joined, one row to one, for its columns alone. It is joined to the rows of
     /// the page and to no others.
@@ -218,7 +218,7 @@ impl Conditions {
         } else {
             let keys = page_of(key);
             format!(
-                "SELECT {columns} FROM {from} {joined} WHERE {key} IN ({keys}) ORDER BY {order}"
+                "SELECT {columns} FROM {from} {joined} WHERE ({key}) IN ({keys}) ORDER BY {order}"
             )
         };
         values.push(i64::from(page.limit()).into());

@@ -2,8 +2,10 @@
 //! suite.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod calls;
 mod costs;
 mod durability;
+mod exercise;
 mod jobs;
 mod messages;
 mod migration;

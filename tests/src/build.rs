@@ -1,11 +1,15 @@
 //! Builders: what a case needs to be there before it begins.
 
 mod booking;
+mod calls;
 mod hours;
 mod messaging;
+mod presence;
 
+pub use calls::{about_call, accept, advancing, device, following, hangup};
 pub use hours::{hours, published};
 pub use messaging::{client_message, needle};
+pub use presence::all_contacts;
 
 use std::future::Future;
 use std::sync::Mutex;

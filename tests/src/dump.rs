@@ -1,20 +1,23 @@
 //! The whole content of a store, to be compared.
 
+use telemed_core::calls::{CallFilter, CallRow, CallTally, NamedSample};
 use telemed_core::crypto::WrappedDataKey;
 use telemed_core::directory::{Clinic, Doctor, StoredPatient};
 use telemed_core::id::{
-    AppointmentId, BlockId, ClinicId, ConversationId, SessionId, SlotId, UserId,
+    AppointmentId, BlockId, CallId, ClinicId, ConversationId, SessionId, SlotId, UserId,
 };
 use telemed_core::identity::{PasswordHash, SessionWithUser, StoredUser};
 use telemed_core::journal::{Audience, Checkpoint, ClaimedJob, Event, LoggedEvent, SealedAuditRow};
 use telemed_core::messaging::{Conversation, ConversationRow, StoredMessage};
 use telemed_core::page::{PageLimit, PageRequest, PageSkip};
+use telemed_core::presence::{Lease, PresenceRow};
 use telemed_core::scheduling::{BlockedTime, Schedule, Slot, StoredAppointment};
 use telemed_core::store::Storage;
 use telemed_core::time::Timestamp;
 
 /// Everything that can be read of a store, but for idempotency keys, refresh tokens, failed logins
-/// and the tokens of messages, which can only be asked for.
+/// and the tokens of messages, which can only be asked for, and what was told of somebody's presence,
+/// which is asked for by noting something else.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dump {
     /// Every user with the password's hash and the data key.
@@ -39,6 +42,16 @@ pub struct Dump {
     pub conversations: Vec<(Conversation, Option<WrappedDataKey>, Vec<StoredMessage>)>,
     /// Everybody's list of conversations, and what of it is not put away.
     pub lists: Vec<(UserId, Vec<ConversationRow>, Vec<ConversationId>)>,
+    /// Every call with its samples, the newest first.
+    pub calls: Vec<(CallRow, Vec<NamedSample>)>,
+    /// Everybody's calls, the newest first; what they come to; and the live ones.
+    pub histories: Vec<History>,
+    /// Everybody's leases, those that have lapsed too.
+    pub leases: Vec<Lease>,
+    /// What says of everybody whether he can be reached, by user, as if no lease had lapsed.
+    pub presence: Vec<PresenceRow>,
+    /// When the next lease lapses that was not handed out.
+    pub next_lease_lapse: Option<Timestamp>,
     /// Every event that somebody is told, in the order of their cursors.
     pub events: Vec<Event>,
     /// The audit trail; reading it seals it.
@@ -89,7 +102,14 @@ pub async fn dump(storage: &dyn Storage, sessions: &[SessionId]) -> Dump {
         known.extend(storage.session_with_user(*session).await.unwrap());
     }
     let lists = lists(storage, &users).await;
+    let (calls, histories) = calls(storage, &users).await;
+    let (leases, presence) = presence(storage, &users).await;
     Dump {
+        calls,
+        histories,
+        leases,
+        presence,
+        next_lease_lapse: storage.next_lease_lapse().await.unwrap(),
         sessions: known,
         clinics: by_number!(storage, clinic_by_id, ClinicId),
         doctors,
@@ -141,6 +161,63 @@ async fn conversations(
         all.push((conversation, key, messages));
     }
     all
+}
+
+/// A user's calls, what they come to, and which are live.
+pub type History = (UserId, Vec<CallId>, Vec<CallTally>, Vec<CallId>);
+
+/// Every call with its samples, and everybody's history.
+async fn calls(
+    storage: &dyn Storage,
+    users: &[StoredUser],
+) -> (Vec<(CallRow, Vec<NamedSample>)>, Vec<History>) {
+    let mut histories = Vec::new();
+    let mut all: Vec<CallRow> = Vec::new();
+    for user in users.iter().map(|user| user.id) {
+        let rows = call_rows(storage, user).await;
+        let ids = rows.iter().map(|row| row.call.id).collect();
+        let mut tallies = storage.call_tallies(user, None).await.unwrap();
+        tallies.sort_by_key(|one| (one.side.as_str(), one.status.as_str(), one.kind.as_str()));
+        let live = storage.live_calls_of(user).await.unwrap();
+        let live = live.iter().map(|call| call.id).collect();
+        histories.push((user, ids, tallies, live));
+        all.extend(rows.into_iter().filter(|row| row.call.caller.user == user));
+    }
+    all.sort_by_key(|row| std::cmp::Reverse((row.call.initiated_at, row.call.id)));
+    let mut calls = Vec::with_capacity(all.len());
+    for row in all {
+        let samples = storage.quality_samples(row.call.id, 100_000).await.unwrap();
+        calls.push((row, samples));
+    }
+    (calls, histories)
+}
+
+/// All calls of a user, the newest first.
+async fn call_rows(storage: &dyn Storage, user: UserId) -> Vec<CallRow> {
+    let mut rows = Vec::new();
+    loop {
+        let skip = PageSkip::new(i64::try_from(rows.len()).unwrap()).unwrap();
+        let page = PageRequest::new(skip, PageLimit::new(100).unwrap());
+        let part = storage.call_page(user, &CallFilter::default(), page).await;
+        let part = part.unwrap().items;
+        if part.is_empty() {
+            return rows;
+        }
+        rows.extend(part);
+    }
+}
+
+/// Everybody's leases, and what says whether he can be reached, as if no lease had lapsed.
+async fn presence(storage: &dyn Storage, users: &[StoredUser]) -> (Vec<Lease>, Vec<PresenceRow>) {
+    let mut leases = Vec::new();
+    for user in users {
+        leases.extend(storage.leases_of(user.id).await.unwrap());
+    }
+    let users: Vec<_> = users.iter().map(|user| user.id).collect();
+    let beginning = Timestamp::from_micros(i64::MIN);
+    let mut rows = storage.presence_rows(&users, beginning).await.unwrap();
+    rows.sort_by_key(|row| row.user);
+    (leases, rows)
 }
 
 /// Every user by id.

@@ -8,6 +8,6 @@ mod operation;
 mod run;
 mod steps;
 
-pub use operation::{Booking, KeyUse, Operation, Publishing, Step};
+pub use operation::{Act, Booking, KeyUse, Operation, Publishing, Step};
 pub use run::run;
-pub use steps::{chats, prelude, steps};
+pub use steps::{chats, prelude, steps, talks};

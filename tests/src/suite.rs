@@ -3,10 +3,12 @@
 //! A case has the name of the `# Behavior` bullet that it tests, and gets an empty store of its
 //! own. A test here sees to it that no bullet is without a case and no case without a bullet.
 
+mod calls;
 mod directory;
 mod identity;
 mod journal;
 mod messaging;
+mod presence;
 mod scheduling;
 mod storage;
 
@@ -38,6 +40,8 @@ pub fn cases() -> Vec<Case> {
         directory::cases(),
         scheduling::cases(),
         messaging::cases(),
+        calls::cases(),
+        presence::cases(),
         journal::cases(),
         storage::cases(),
     ]
@@ -65,7 +69,7 @@ mod tests {
 
     use super::*;
 
-    const SOURCES: [(&str, &str); 7] = [
+    const SOURCES: [(&str, &str); 9] = [
         ("identity", include_str!("../../core/src/identity/store.rs")),
         (
             "directory",
@@ -83,6 +87,8 @@ mod tests {
             "messaging",
             include_str!("../../core/src/messaging/store.rs"),
         ),
+        ("calls", include_str!("../../core/src/calls/store.rs")),
+        ("presence", include_str!("../../core/src/presence/store.rs")),
         ("journal", include_str!("../../core/src/journal/store.rs")),
         ("storage", include_str!("../../core/src/store.rs")),
     ];

@@ -8,6 +8,7 @@ mod http {
     mod addresses;
     mod appointments;
     mod auth;
+    mod calls;
     mod clinics;
     mod cors;
     mod doctors;

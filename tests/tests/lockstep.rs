@@ -12,7 +12,7 @@ use libtest_mimic::{Arguments, Trial};
 use proptest::prop_oneof;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, FileFailurePersistence, TestRunner};
-use telemed_tests::lockstep::{chats, prelude, run, steps};
+use telemed_tests::lockstep::{chats, prelude, run, steps, talks};
 use telemed_tests::{
     MemoryUnderTest, SqliteUnderTest, StoreUnderTest, in_runtime, is_long, on_postgres,
 };
@@ -49,7 +49,7 @@ fn does_what_memory_does(store: &impl StoreUnderTest, short: u32, long: u32) {
         max_shrink_iters: 2000,
         ..Config::default()
     };
-    let sequences = prop_oneof![2 => steps(length), 1 => chats(length)];
+    let sequences = prop_oneof![2 => steps(length), 1 => chats(length), 1 => talks(length)];
     let outcome = TestRunner::new(config).run(&sequences, |steps| {
         let steps = [prelude(), steps].concat();
         in_runtime(async {
@@ -68,11 +68,11 @@ fn does_what_memory_does(store: &impl StoreUnderTest, short: u32, long: u32) {
 fn the_steps_see_every_outcome() {
     let mut runner = TestRunner::deterministic();
     let mut seen = BTreeSet::new();
-    for number in 0..230 {
-        let steps = if number < 200 {
-            steps(200).new_tree(&mut runner).unwrap().current()
-        } else {
-            chats(200).new_tree(&mut runner).unwrap().current()
+    for number in 0..260 {
+        let steps = match number {
+            0..200 => steps(200).new_tree(&mut runner).unwrap().current(),
+            200..230 => chats(200).new_tree(&mut runner).unwrap().current(),
+            _ => talks(200).new_tree(&mut runner).unwrap().current(),
         };
         let steps = [prelude(), steps].concat();
         seen.extend(in_runtime(async {
@@ -176,6 +176,33 @@ fn the_steps_see_every_outcome() {
         ("message_window", "StoredMessage"),
         ("conversation_page", "StoredMessage"),
         ("conversation_keys", "WrappedDataKey"),
+        (
+            "start_call",
+            "ClientIdReused Repeated Glare CallerBusy CalleeBusy Started Replayed KeyMismatch",
+        ),
+        (
+            "advance_call",
+            "NotFound Superseded Advanced Replayed KeyMismatch",
+        ),
+        (
+            "call_by_id",
+            "Ringing Accepted Connected Ended Missed Declined Busy",
+        ),
+        (
+            "add_quality_sample",
+            "NotFound Repeated Added QualitySample",
+        ),
+        ("call_page", "CallRow"),
+        ("quality_samples", "NamedSample"),
+        ("put_lease", "true false"),
+        ("renew_leases", "LeaseId"),
+        ("claim_lapsed_leases", "Lease"),
+        ("drop_lapsed_leases", "0 1 2"),
+        ("note_told_status", "Online Offline DoNotDisturb"),
+        ("are_contacts", "true false"),
+        ("present_contacts", "UserId"),
+        ("present_doctors", "UserId"),
+        ("presence_rows", "Lease CallId"),
         ("finish_job", "true false"),
         ("claim_jobs", "ClaimedJob"),
         ("care_relation", "true false"),

@@ -7,6 +7,7 @@
 
 mod servers {
     pub mod booking;
+    pub mod calling;
     pub mod database;
     pub mod jobs;
     pub mod killed;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Trial};
-use servers::{booking, jobs, killed, migrating, restarted, sessions, starting};
+use servers::{booking, calling, jobs, killed, migrating, restarted, sessions, starting};
 use telemed_tests::on_postgres;
 use telemed_tests::postgres::PostgresServer;
 use telemed_tests::server::SharedDatabase;
@@ -61,6 +62,11 @@ fn main() -> ExitCode {
                 sessions::rates_are_counted_over_both,
             ),
             on_database(server, "a_job_is_done_once", jobs::a_job_is_done_once),
+            on_database(
+                server,
+                "a_call_stops_ringing_without_its_server",
+                calling::a_call_stops_ringing_without_its_server,
+            ),
             on_database(server, "the_other_goes_on", killed::the_other_goes_on),
             on_database(
                 server,

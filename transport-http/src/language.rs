@@ -156,7 +156,10 @@ pub(crate) const REASONS: &[(&str, &str)] = &[
         "must be all, or a number of days such as 30d",
         "reason-period",
     ),
-    ("must be WIDTHxHEIGHT, such as 1280x720", "reason-resolution"),
+    (
+        "must be WIDTHxHEIGHT, such as 1280x720",
+        "reason-resolution",
+    ),
 ];
 
 /// Those of them that need no field's name.

@@ -26,7 +26,7 @@ use telemed_core::{Engine, EngineParts, Settings};
 use tower::ServiceExt;
 
 use crate::router::{RouterConfig, surfaces};
-use crate::surface::{RouteEntry, Shared};
+use crate::surface::RouteEntry;
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
 /// Where requests to the platform surface are sent.
@@ -39,7 +39,6 @@ pub(crate) struct House {
     pub(crate) router: Router,
     pub(crate) routes: Vec<RouteEntry>,
     pub(crate) engine: Engine,
-    pub(crate) shared: Arc<Shared>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) admin: String,
     next: AtomicU32,
@@ -64,6 +63,13 @@ pub(crate) struct Talk {
     pub(crate) doctor: Person,
     pub(crate) patient: Person,
     pub(crate) id: String,
+}
+
+/// A patient and a doctor with a care relation.
+pub(crate) struct Care {
+    pub(crate) doctor: Person,
+    pub(crate) patient: Person,
+    pub(crate) appointment: i64,
 }
 
 pub(crate) struct Answer {
@@ -187,6 +193,11 @@ impl House {
 
     /// The same over this bus.
     pub(crate) async fn over(bus: LocalBus, config: RouterConfig) -> Self {
+        Self::settled(bus, config, Settings::default()).await
+    }
+
+    /// The same with these settings of the engine.
+    pub(crate) async fn settled(bus: LocalBus, config: RouterConfig, settings: Settings) -> Self {
         let clock = Arc::new(ManualClock::at(
             Timestamp::parse(NOW, &TimeZone::utc()).unwrap(),
         ));
@@ -201,7 +212,7 @@ impl House {
             signer: Arc::new(HmacTokenSigner::new([1; 32])),
             notifier: Arc::new(MemoryNotifier::default()),
             checkpoints: Arc::new(MemoryCheckpoints::default()),
-            settings: Settings::default(),
+            settings,
         };
         let engine = Engine::open(parts, &FixedKeyProvider::new([2; 32]))
             .await
@@ -216,12 +227,11 @@ impl House {
             .create_administrator(&Actor::operator(), admin)
             .await
             .unwrap();
-        let (router, routes, shared) = surfaces(&engine, config);
+        let (router, routes, _) = surfaces(&engine, config);
         let mut house = Self {
             router,
             routes,
             engine,
-            shared,
             clock,
             admin: String::new(),
             next: AtomicU32::new(1),
@@ -416,6 +426,50 @@ impl House {
             id: opened.data(200)["id"].as_str().unwrap().to_owned(),
             doctor: practice.doctor,
             patient,
+        }
+    }
+
+    /// A patient and a doctor with a care relation: an appointment on the next day.
+    pub(crate) async fn care(&self) -> Care {
+        let practice = self.practice().await;
+        let patient = self.patient().await;
+        let slot = self.slot(&practice, "2030-01-08T09:00", 1).await;
+        Care {
+            appointment: self.booked(&patient, slot).await,
+            doctor: practice.doctor,
+            patient,
+        }
+    }
+
+    /// Begins a call and answers it, as its caller sees it.
+    pub(crate) async fn begun(&self, by: &Person, callee: &Person) -> Value {
+        // One in five seconds.
+        self.clock.advance(Duration::from_secs(5));
+        let body = json!({"callee_id": callee.id, "call_type": "video"});
+        let begun = self.api("POST", "/calls/initiate", &by.token, Some(body));
+        begun.await.data(200)
+    }
+
+    /// Does something to a call.
+    pub(crate) async fn to_call(
+        &self,
+        by: &Person,
+        call: &Value,
+        what: &str,
+        body: Value,
+    ) -> Answer {
+        let call = call["call_id"]
+            .as_str()
+            .unwrap_or_else(|| call.as_str().unwrap());
+        let path = format!("/calls/{call}/{what}");
+        self.api("POST", &path, &by.token, Some(body)).await
+    }
+
+    /// The same person on another device.
+    pub(crate) async fn elsewhere(&self, person: &Person) -> Person {
+        Person {
+            token: self.login(&person.email).await,
+            ..person.clone()
         }
     }
 

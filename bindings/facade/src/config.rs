@@ -46,7 +46,8 @@ pub struct Config {
     /// Commit without waiting for the disk: a crash of the machine, not of the program, may lose
     /// the newest commits. For phones and tests; off otherwise.
     pub relaxed_durability: bool,
-    /// How long tokens last, when patients are reminded, how often a password may be guessed.
+    /// How long tokens last, when patients are reminded, how often a password may be guessed, how
+    /// long a call rings, by which servers two devices find to each other.
     pub settings: Settings,
     /// The clock: the machine's own if nothing else is set.
     pub clock: Arc<dyn Clock>,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use telemed_core::journal::{RunReport, Subscription};
+use telemed_core::journal::{FrameKind, RunReport, Subscription, SubscriptionItem};
 use telemed_core::time::Timestamp;
 use telemed_core::{Engine, Error};
 use tokio::sync::watch;
@@ -12,6 +12,9 @@ use tokio::time::{sleep, timeout};
 /// The longest rest between two looks for jobs: another process may have added one, and clocks
 /// are set.
 const LONGEST_REST: Duration = Duration::from_secs(30);
+/// The longest rest while there are leases of presence: a socket that closes ends its lease early,
+/// and no event tells of that.
+const REST_WITH_LEASES: Duration = Duration::from_secs(2);
 /// The rest when jobs are due that cannot be claimed yet.
 const SHORTEST_REST: Duration = Duration::from_millis(100);
 /// After something happened, what else happens in this time is taken along.
@@ -97,21 +100,32 @@ async fn run_jobs(engine: Engine, mut stopped: Stopped) {
     }
 }
 
-/// How long to rest until the next job is due.
+/// How long to rest until the next job is due or the next lease lapses.
 fn rest_after(report: &RunReport, now: Timestamp) -> Duration {
     let has_worked = report.done + report.retried + report.dead > 0;
+    let longest = match report.has_leases {
+        true => REST_WITH_LEASES,
+        false => LONGEST_REST,
+    };
     match report.next_due {
-        None => LONGEST_REST,
-        Some(due) if due > now => due.since(now).clamp(SHORTEST_REST, LONGEST_REST),
+        None => longest,
+        Some(due) if due > now => due.since(now).clamp(SHORTEST_REST, longest),
         // A full batch: there is more.
         Some(_) if has_worked => Duration::ZERO,
         Some(_) => SHORTEST_REST,
     }
 }
 
-/// Rests, but not longer than until something happens.
+/// Rests, but not longer than until something happens. Of what passes only a change of presence
+/// counts, with which the first lease of a user comes: signals and samples of a call come many a
+/// second, and leave no work behind.
 async fn until_event(mut events: Subscription, rest: Duration) {
-    if timeout(rest, events.next()).await.is_ok() {
+    let counts = |item: &SubscriptionItem| match item {
+        SubscriptionItem::Frame(frame) => frame.kind == FrameKind::PresenceChanged,
+        SubscriptionItem::Event(_) | SubscriptionItem::Lagged => true,
+    };
+    let happens = async { while events.next().await.is_some_and(|item| !counts(&item)) {} };
+    if timeout(rest, happens).await.is_ok() {
         sleep(GATHER).await;
     }
 }

@@ -55,6 +55,9 @@ pub enum KeyFileError {
     /// The file holds no key.
     #[error("{} holds no key: put it back from your backup", .0.display())]
     Empty(PathBuf),
+    /// The file of a secret holds none.
+    #[error("{} holds no secret: write it there, in one line", .0.display())]
+    NoSecret(PathBuf),
     /// The file cannot be read or made.
     #[error("{} cannot be read or made: {error}; check who owns it and its folder", path.display())]
     File {
@@ -198,6 +201,22 @@ fn random_key(entropy: &dyn Entropy) -> Zeroizing<[u8; 32]> {
     secret
 }
 
+/// Reads a secret that a file holds in one line, such as the one that TURN servers share.
+///
+/// # Errors
+/// When the file is not there, others may read it, or there is no secret in it.
+pub fn read_secret_file(path: &Path) -> Result<Zeroizing<String>, KeyFileError> {
+    let text = read_private(path)?.ok_or_else(|| KeyFileError::File {
+        path: path.to_owned(),
+        error: io::ErrorKind::NotFound.into(),
+    })?;
+    let secret = text.trim();
+    if secret.is_empty() || secret.contains(char::is_control) {
+        return Err(KeyFileError::NoSecret(path.to_owned()));
+    }
+    Ok(Zeroizing::new(secret.to_owned()))
+}
+
 /// The text of a file that only its owner may read; `None` if it is not there.
 fn read_private(path: &Path) -> Result<Option<Zeroizing<String>>, KeyFileError> {
     let failed = |error| KeyFileError::File {
@@ -260,6 +279,32 @@ mod tests {
 
     fn line(byte: u8) -> String {
         format!("{}\n", hex(&[byte; 32]).as_str())
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_secret_is_one_line_that_nobody_else_can_read() {
+        use std::os::unix::fs::PermissionsExt;
+        let base = tempfile::tempdir().unwrap();
+        let path = base.path().join("turn.secret");
+        let missing = read_secret_file(&path).unwrap_err().to_string();
+        assert!(missing.contains("turn.secret"), "{missing}");
+        let write = |text: &str, mode| {
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+            read_secret_file(&path)
+        };
+        assert_eq!(write("a secret\n", 0o600).unwrap().as_str(), "a secret");
+        assert_eq!(write("a secret", 0o400).unwrap().as_str(), "a secret");
+        for mode in [0o640, 0o604, 0o644] {
+            let error = write("a secret", mode).unwrap_err();
+            assert!(matches!(error, KeyFileError::Exposed { .. }), "{mode:o}");
+            assert!(!error.to_string().contains("a secret"));
+        }
+        for text in [" \n", "one\ntwo\n"] {
+            let error = write(text, 0o600).unwrap_err();
+            assert!(matches!(error, KeyFileError::NoSecret(_)), "{text:?}");
+        }
     }
 
     #[test]

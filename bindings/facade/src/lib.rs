@@ -75,7 +75,7 @@ pub use clock::SystemClock;
 pub use config::{Config, DatabaseError};
 pub use entropy::SystemEntropy;
 pub use hashing::{ArgonCost, ArgonCostError, ArgonHasher};
-pub use keys::{KeyFileError, KeyFolder};
+pub use keys::{KeyFileError, KeyFolder, read_secret_file};
 pub use log_notifier::LogNotifier;
 pub use open::OpenError;
 #[cfg(feature = "server")]

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use telemed_core::notifications::{Delivery, Notifier, Receipt};
 
-/// Writes each delivery to the log: what kind, to which user, about which appointment. Names,
-/// addresses and times stay out of it.
+/// Writes each delivery to the log: what kind, to which user, about which appointment or
+/// call. Names, addresses and times stay out of it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LogNotifier;
 
@@ -14,7 +14,7 @@ impl Notifier for LogNotifier {
         tracing::info!(
             kind = %delivery.kind,
             user = %delivery.recipient.user,
-            appointment = %delivery.appointment,
+            about = delivery.about.id_text(),
             "a notification is due"
         );
         Receipt::Delivered

@@ -73,8 +73,14 @@ impl IceSettings {
     ) -> Result<Self, ValueError> {
         for server in &servers {
             let known = ["stun:", "stuns:", "turn:", "turns:"];
-            if !known.iter().any(|scheme| server.starts_with(scheme)) {
-                return Err("must begin with stun:, stuns:, turn: or turns:".into());
+            let host = known.iter().find_map(|scheme| server.strip_prefix(scheme));
+            // A browser refuses the whole list for one address that it cannot read.
+            if !host.is_some_and(|host| is_host(host)) {
+                return Err(
+                    "must be stun:, stuns:, turn: or turns: and a host, such as \
+                     stun:stun.example.org:3478"
+                        .into(),
+                );
             }
             if relays(server) && secret.is_none() {
                 return Err("a turn server needs the secret that it shares".into());
@@ -112,6 +118,12 @@ impl IceSettings {
         let password = STANDARD.encode(mac.finalize().into_bytes());
         Some(TurnCredential { username, password })
     }
+}
+
+/// Whether it can be a host with what may follow it.
+fn is_host(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '[')
+        && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn relays(url: &str) -> bool {
@@ -167,7 +179,19 @@ mod tests {
         // By `openssl dgst -sha1 -hmac secret -binary | base64`.
         assert_eq!(credential.password, "8Hr7OhjbdEgVvVknDhPxIhoYFQo=");
         assert!(IceSettings::new(servers, None, lifetime).is_err());
-        let web = vec!["https://turn.example".to_owned()];
-        assert!(IceSettings::new(web, None, lifetime).is_err());
+        for (url, is_good) in [
+            ("https://turn.example", false),
+            ("stun:", false),
+            ("stun://stun.example", false),
+            ("stun: stun.example", false),
+            ("stun:stun.example\n", false),
+            ("STUN:stun.example", false),
+            ("stun:stun.example", true),
+            ("stun:[2001:db8::1]:3478", true),
+            ("stuns:192.0.2.1", true),
+        ] {
+            let made = IceSettings::new(vec![url.to_owned()], None, lifetime);
+            assert_eq!(made.is_ok(), is_good, "{url}");
+        }
     }
 }

@@ -162,3 +162,6 @@ pub fn decide(
         | CallAction::Maximum => Decision::Same,
     }
 }
+
+#[cfg(test)]
+mod tests;

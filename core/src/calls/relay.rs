@@ -347,3 +347,6 @@ impl Passing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

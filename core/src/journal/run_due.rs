@@ -28,8 +28,10 @@ pub struct RunReport {
     pub retried: u32,
     /// Jobs that were given up.
     pub dead: u32,
-    /// When the next job is due, if there is one.
+    /// When the next job is due, or the next lease of presence lapses, if there is one.
     pub next_due: Option<Timestamp>,
+    /// Whether there are leases: one can end earlier than it was to, and no event tells of that.
+    pub has_leases: bool,
 }
 
 impl Engine {
@@ -65,6 +67,7 @@ impl Engine {
             }
         }
         let lapse = store.next_lease_lapse().await?;
+        report.has_leases = lapse.is_some();
         report.next_due = store.next_job_due().await?.into_iter().chain(lapse).min();
         Ok(report)
     }

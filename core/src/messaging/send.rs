@@ -172,9 +172,9 @@ impl Messaging<'_> {
             parties.all(|user| conversation.participant(user).is_some())
         });
         // The same for one that is not there: who calls whom does not show.
-        theirs.map(|call| call.id).ok_or_else(|| {
-            Error::broken_rule("call_id", "must be a call of the participants")
-        })
+        theirs
+            .map(|call| call.id)
+            .ok_or_else(|| Error::broken_rule("call_id", "must be a call of the participants"))
     }
 }
 

@@ -131,7 +131,11 @@ impl Presences<'_> {
         Ok(found.is_some_and(|call| call.side_of(user).is_some()))
     }
 
-    pub(super) async fn is_party(&self, user: UserId, appointment: AppointmentId) -> Result<bool, Error> {
+    pub(super) async fn is_party(
+        &self,
+        user: UserId,
+        appointment: AppointmentId,
+    ) -> Result<bool, Error> {
         let found = self
             .inner()
             .storage()

@@ -1,7 +1,7 @@
 //! The in-memory store of presence.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 
@@ -97,19 +97,20 @@ impl PresenceStore for MemoryStorage {
         until: Timestamp,
     ) -> StoreResult<Vec<LeaseId>> {
         Ok(self.transaction(|state, _| {
-            let mut renewed = Vec::new();
+            let mut renewed = BTreeSet::new();
             for id in leases {
                 let row = state.presence.leases.get_mut(id);
-                let Some(row) = row.filter(|row| row.lease.expires_at > now) else {
+                let believed = |row: &&mut Row| row.lease.expires_at > now && !row.is_handed_out;
+                let Some(row) = row.filter(believed) else {
                     continue;
                 };
                 row.lease.heard_at = now;
                 row.lease.expires_at = until;
                 let user = row.lease.user;
                 state.presence.heard_of(user, now);
-                renewed.push(*id);
+                renewed.insert(*id);
             }
-            renewed
+            renewed.into_iter().collect()
         }))
     }
 

@@ -97,7 +97,10 @@ impl Presences<'_> {
         if let Some(call) = said.current_call
             && !self.takes_part(user.user, call).await?
         {
-            return Err(Error::broken_rule("current_call_id", "must be one of yours"));
+            return Err(Error::broken_rule(
+                "current_call_id",
+                "must be one of yours",
+            ));
         }
         if let Some(appointment) = said.current_appointment
             && !self.is_party(user.user, appointment).await?

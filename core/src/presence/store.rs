@@ -29,8 +29,8 @@ store_trait! {
         /// Moves the end of leases that are still believed; answers which those are, in any order.
         ///
         /// # Behavior
-        /// - `a_renewed_lease_lives_on`: its user was heard of at `now`; one that has lapsed or is
-        ///   unknown is left out.
+        /// - `a_renewed_lease_lives_on`: its user was heard of at `now`; one that has lapsed, was
+        ///   handed out as lapsed (the clocks of two servers differ) or is unknown is left out.
         async fn renew_leases(&self, leases: &[LeaseId], now: Timestamp, until: Timestamp) -> Vec<LeaseId>;
 
         /// Ends a lease at a time, unless it ends before; its device was heard of at `now`, and so
@@ -41,7 +41,8 @@ store_trait! {
         ///   is.
         async fn end_lease(&self, lease: LeaseId, now: Timestamp, at: Timestamp) -> ();
 
-        /// Leases that have lapsed by now and were not handed out as such before, at most `limit`.
+        /// Leases that have lapsed by now and were not handed out as such before: of more than
+        /// `limit` the earliest; in any order.
         ///
         /// # Behavior
         /// - `a_lapsed_lease_is_handed_out_once`: to one of several callers.

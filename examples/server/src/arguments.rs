@@ -102,6 +102,18 @@ pub struct ServeArguments {
         value_name = "ORIGIN"
     )]
     pub allow_origin: Option<Vec<String>>,
+    /// A server by which two devices find to each other: stun:HOST:PORT, or turn:HOST:PORT for one
+    /// that relays; give it once for each
+    #[arg(
+        long,
+        env = "TELEMED_ICE_SERVER",
+        value_delimiter = ',',
+        value_name = "URL"
+    )]
+    pub ice_server: Option<Vec<String>>,
+    /// The file of the secret that the TURN servers share with this one; nobody else may read it
+    #[arg(long, env = "TELEMED_TURN_SECRET_FILE", value_name = "FILE")]
+    pub turn_secret_file: Option<PathBuf>,
     /// The TLS certificate chain (PEM)
     #[arg(long, env = "TELEMED_TLS_CERT", value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,

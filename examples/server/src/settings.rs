@@ -6,22 +6,27 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use telemed_facade::Config;
+use telemed_facade::core::calls::{CallSettings, IceSettings};
 use telemed_facade::core::identity::GuessingLimits;
 use telemed_facade::core::limits::{Limit, LimitProfile, RateLimits};
 use telemed_facade::core::scheduling::ReminderHours;
 use telemed_facade::core::time::TimeZone;
 use telemed_facade::http::cors::Cors;
+use telemed_facade::{Config, read_secret_file};
 
 use crate::arguments::{ServeArguments, StorageArguments};
 use crate::failure::Failure;
-use file::{File, RateLimitKeys};
+use file::{CallKeys, File, RateLimitKeys};
 
 const LISTEN: &str = "127.0.0.1:5000";
 const DATA_DIR: &str = "data";
 const DATABASE: &str = "telemed.db";
 /// Seconds that a token may last at most: ten years.
 const LONGEST_TOKEN: u64 = 10 * 366 * 24 * 3600;
+/// Seconds that anything about a call may last at most: a day.
+const LONGEST_CALL: u64 = 24 * 3600;
+/// How long a credential for a server that relays is good if it is not said.
+const TURN_TTL: u64 = 600;
 
 /// Where the data are, and what the engine is told.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,6 +38,7 @@ pub struct StorageSettings {
     refresh_lifetime: Option<Duration>,
     reminders: Option<ReminderHours>,
     first_clinic_zone: Option<TimeZone>,
+    calls: CallSettings,
 }
 
 /// How to serve.
@@ -58,6 +64,8 @@ pub struct ServeSettings {
     pub limits: RateLimits,
     /// Whether the guessing of passwords is limited.
     pub limits_guessing: bool,
+    /// By which servers two devices find to each other.
+    pub ice: IceSettings,
 }
 
 impl StorageSettings {
@@ -106,6 +114,7 @@ impl StorageSettings {
             refresh_lifetime,
             reminders,
             first_clinic_zone,
+            calls: calls(&file.calls)?,
         })
     }
 
@@ -130,6 +139,7 @@ impl StorageSettings {
         if let Some(zone) = &self.first_clinic_zone {
             config.settings.first_clinic_zone = zone.clone();
         }
+        config.settings.calls = self.calls;
         config
     }
 
@@ -201,6 +211,7 @@ impl ServeSettings {
             cross_site_cookie: file.cors.cross_site_cookie.unwrap_or(false),
             limits: limits(profile, &file.rate_limits)?,
             limits_guessing: profile != LimitProfile::Off,
+            ice: ice(arguments.ice_server, arguments.turn_secret_file, file)?,
         };
         settings.check_exposure()?;
         Ok(settings)
@@ -209,6 +220,7 @@ impl ServeSettings {
     /// What the facade is told.
     pub fn config(&self) -> Config {
         let mut config = self.storage.config();
+        config.settings.ice = self.ice.clone();
         if !self.limits_guessing {
             config.settings.guessing = GuessingLimits {
                 per_account: 0,
@@ -255,6 +267,67 @@ impl ServeSettings {
         let is_local = |address: &SocketAddr| address.ip().to_canonical().is_loopback();
         self.listen.iter().all(is_local)
     }
+}
+
+/// How long things of a call may take.
+fn calls(keys: &CallKeys) -> Result<CallSettings, Failure> {
+    let mut calls = CallSettings::default();
+    for (name, seconds, span) in [
+        ("ring_seconds", keys.ring_seconds, &mut calls.ring_for),
+        (
+            "connect_seconds",
+            keys.connect_seconds,
+            &mut calls.connect_within,
+        ),
+        ("grace_seconds", keys.grace_seconds, &mut calls.grace),
+        ("max_seconds", keys.max_seconds, &mut calls.maximum),
+    ] {
+        if let Some(seconds) = seconds {
+            *span = call_span(name, "calls", seconds)?;
+        }
+    }
+    Ok(calls)
+}
+
+fn call_span(name: &str, table: &str, seconds: u64) -> Result<Duration, Failure> {
+    if (1..=LONGEST_CALL).contains(&seconds) {
+        return Ok(Duration::from_secs(seconds));
+    }
+    Err(Failure::usage(format!(
+        "{name} in [{table}] must be from 1 to {LONGEST_CALL}"
+    )))
+}
+
+/// The servers of the command line, else of the file, with the secret of those that relay.
+fn ice(
+    servers: Option<Vec<String>>,
+    secret: Option<PathBuf>,
+    file: &File,
+) -> Result<IceSettings, Failure> {
+    let servers = servers
+        .or_else(|| file.ice_server.clone())
+        .or_else(|| file.ice.servers.clone())
+        .unwrap_or_default();
+    let secret = secret
+        .or_else(|| file.turn_secret_file.clone())
+        .or_else(|| file.ice.turn_secret_file.clone());
+    let ttl = file.ice.turn_ttl_seconds.unwrap_or(TURN_TTL);
+    let ttl = call_span("turn_ttl_seconds", "ice", ttl)?;
+    let secret = match secret {
+        None => None,
+        Some(path) => {
+            let secret = read_secret_file(&path)
+                .map_err(|error| Failure::usage(format!("--turn-secret-file: {error}")))?;
+            Some(secret.as_bytes().to_vec())
+        }
+    };
+    if secret.is_none() && servers.iter().any(|url| url.starts_with("turn")) {
+        return Err(Failure::usage(
+            "a TURN server needs the secret that it shares: give --turn-secret-file",
+        ));
+    }
+    IceSettings::new(servers, secret, ttl)
+        .map_err(|error| Failure::usage(format!("--ice-server {error}")))
 }
 
 /// The limits of a profile, but for those that the file has by name.

@@ -6,16 +6,22 @@ use telemed_core::store::StoreResult;
 use uuid::Uuid;
 
 use crate::connection::Connection;
-use crate::rows;
 use crate::statement::{all, change, only};
 
 /// What fits into a notification beside its beginning: PostgreSQL takes 8,000 bytes.
-pub(super) const MOST_INLINE: usize = 7 * 1024;
+const MOST_INLINE: usize = 7 * 1024;
 
 /// A frame that is ready to be sent.
 pub(super) struct Letter {
     pub(super) id: Uuid,
     pub(super) text: String,
+}
+
+impl Letter {
+    /// Whether it does not fit into a notification.
+    pub(super) fn is_long(&self) -> bool {
+        self.text.len() > MOST_INLINE
+    }
 }
 
 /// The frame as it is sent.
@@ -24,7 +30,7 @@ pub(super) fn letter(frame: &Frame) -> Option<Letter> {
     let text = json!({
         "id": frame.id.get().to_string(),
         "kind": frame.kind.as_str(),
-        "audience": audience.join(" "),
+        "audience": audience,
         "data": frame.data,
     });
     Some(Letter {
@@ -42,7 +48,11 @@ pub(super) fn open(text: &str) -> Option<Frame> {
         letter.get(name).and_then(Value::as_str).map(str::to_owned)
     };
     let id: Uuid = word(&letter, "id")?.parse().ok()?;
-    let audience: Vec<Audience> = rows::audiences(&word(&letter, "audience")?)?;
+    let audience = letter.get("audience").and_then(Value::as_array)?;
+    let audience = audience
+        .iter()
+        .map(|one| one.as_str().and_then(Audience::from_row));
+    let audience: Vec<Audience> = audience.collect::<Option<_>>()?;
     Some(Frame {
         id: id.into(),
         kind: FrameKind::parse(word(&letter, "kind")?).ok()?,
@@ -121,7 +131,7 @@ mod tests {
             "",
             "[]",
             "{}",
-            r#"{"id":"x","kind":"typing","audience":"","data":{}}"#,
+            r#"{"id":"x","kind":"typing","audience":[],"data":{}}"#,
         ] {
             assert_eq!(open(odd), None, "{odd}");
         }

@@ -8,12 +8,13 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::Shared;
-use super::frames::{self, Letter, MOST_INLINE};
+use super::frames::{self, Letter};
 use crate::connection::Connection;
 use crate::statement::any;
 
-/// How many frames wait at most; a frame that is lost stays lost.
+/// How many frames wait at most, and how many bytes of them; a frame that is lost stays lost.
 const MOST_FRAMES: usize = 4096;
+const MOST_BYTES: usize = 32 << 20;
 
 /// How often others are told that there are events, at most: they read all of them at once.
 const EVENTS_APART: Duration = Duration::from_millis(5);
@@ -32,6 +33,7 @@ pub(super) struct Outbox {
 struct Waiting {
     has_events: bool,
     letters: Vec<Letter>,
+    bytes: usize,
 }
 
 impl Outbox {
@@ -44,7 +46,9 @@ impl Outbox {
     /// A frame passes.
     pub(super) fn frame(&self, letter: Letter) {
         let mut waiting = self.lock();
-        if waiting.letters.len() < MOST_FRAMES {
+        let bytes = waiting.bytes + letter.text.len();
+        if waiting.letters.len() < MOST_FRAMES && bytes <= MOST_BYTES {
+            waiting.bytes = bytes;
             waiting.letters.push(letter);
             drop(waiting);
             self.arrived.notify_one();
@@ -105,22 +109,19 @@ async fn tell(
     node: String,
     waiting: &Waiting,
 ) -> StoreResult<()> {
-    let (short, long): (Vec<&Letter>, Vec<&Letter>) = waiting
-        .letters
-        .iter()
-        .partition(|letter| letter.text.len() <= MOST_INLINE);
+    let long: Vec<&Letter> = waiting.letters.iter().filter(|it| it.is_long()).collect();
     let has_long = !long.is_empty();
     if has_long {
         frames::lay(connection, &long).await?;
     }
     let events = waiting.has_events.then(|| format!("events {node}"));
-    let short = short
-        .iter()
-        .map(|letter| format!("frame {node} {}", letter.text));
-    let long = long
-        .iter()
-        .map(|letter| format!("long {node} {}", letter.id.simple()));
-    let payloads: Vec<String> = events.into_iter().chain(short).chain(long).collect();
+    // In the order in which they passed, whatever their length: a candidate makes no sense before
+    // its offer.
+    let letters = waiting.letters.iter().map(|letter| match letter.is_long() {
+        true => format!("long {node} {}", letter.id.simple()),
+        false => format!("frame {node} {}", letter.text),
+    });
+    let payloads: Vec<String> = events.into_iter().chain(letters).collect();
     any(
         connection,
         "notifying other servers",

@@ -4,7 +4,9 @@
 //! numbers belong to something that earlier steps have made.
 
 use telemed_core::actor::Role;
+use telemed_core::calls::CallFilter;
 use telemed_core::messaging::ReceiptKind;
+use telemed_core::presence::PresenceStatus;
 use telemed_core::scheduling::AppointmentStatus;
 
 /// A step: something is done at a time, with or without a key.
@@ -53,6 +55,19 @@ pub struct Publishing {
     pub seats: i64,
     /// How many minutes from now on are looked at.
     pub span: i64,
+}
+
+/// What is done to a call.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)] // As below.
+pub enum Act {
+    Ring,
+    Accept(u8),
+    Decline,
+    Connect,
+    Caller,
+    Callee,
+    Deadline,
 }
 
 /// What is done.
@@ -224,6 +239,68 @@ pub enum Operation {
         with_archived: bool,
         skip: i64,
         limit: i64,
+    },
+    StartCall {
+        caller: i64,
+        callee: i64,
+        voice: bool,
+        client: Option<u8>,
+        appointment: Option<i64>,
+        refuses: bool,
+        most: u32,
+    },
+    AdvanceCall {
+        call: usize,
+        is_current: bool,
+        act: Act,
+        /// The appointment that goes in progress, and whether its state is said rightly.
+        appointment: Option<(i64, bool)>,
+    },
+    AddSample {
+        call: usize,
+        user: i64,
+        /// An earlier one again, if there are so many.
+        back: usize,
+        values: (Option<u8>, Option<u8>),
+        minutes: i64,
+    },
+    ReadCalls {
+        user: i64,
+        filter: CallFilter,
+        samples: usize,
+        skip: i64,
+        limit: i64,
+    },
+    PutLease {
+        /// An earlier one, counted from the newest.
+        lease: Option<usize>,
+        user: i64,
+        status: PresenceStatus,
+        minutes: i64,
+    },
+    RenewLeases {
+        leases: Vec<usize>,
+        minutes: i64,
+    },
+    EndLease {
+        lease: usize,
+        minutes: i64,
+    },
+    ClaimLeases {
+        limit: u32,
+    },
+    DropLeases {
+        minutes: i64,
+    },
+    NoteTold {
+        user: i64,
+        status: PresenceStatus,
+    },
+    ReadPresence {
+        user: i64,
+        other: i64,
+        minutes: i64,
+        limit: u32,
     },
     ClaimJobs {
         lease: i64,

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use telemed_core::calls::QualitySample;
 use telemed_core::crypto::Fingerprint;
-use telemed_core::id::{ConversationId, MessageId, SessionId};
+use telemed_core::id::{CallId, ConversationId, MessageId, SessionId};
 use telemed_core::identity::{GuessingLimits, LoginKeys, NewSession};
 use telemed_core::journal::{ClaimedJob, IdempotencyKey, JobKind, Subject, Write};
+use telemed_core::presence::Lease;
 use telemed_core::time::Timestamp;
 
 use super::operation::{KeyUse, Operation, Step};
@@ -30,6 +32,9 @@ struct Pair {
     claimed: Vec<ClaimedJob>,
     conversations: Vec<ConversationId>,
     messages: Vec<MessageId>,
+    calls: Vec<CallId>,
+    samples: Vec<QualitySample>,
+    leases: Vec<Lease>,
     seen: BTreeSet<String>,
 }
 
@@ -46,11 +51,13 @@ macro_rules! both {
 }
 
 mod availability;
+mod calls;
 mod directory;
 mod identity;
 mod journal;
 mod lists;
 mod messaging;
+mod presence;
 mod scheduling;
 
 /// Runs the steps on both stores and compares every answer, and all content at the end. Returns
@@ -70,6 +77,9 @@ pub async fn run(one: Fixture, other: Fixture, steps: &[Step]) -> BTreeSet<Strin
         claimed: vec![],
         conversations: vec![],
         messages: vec![],
+        calls: vec![],
+        samples: vec![],
+        leases: vec![],
         seen: BTreeSet::new(),
     };
     for step in steps {
@@ -173,6 +183,17 @@ impl Pair {
             | Do::Search { .. }
             | Do::ReadMessages { .. }
             | Do::ListConversations { .. } => self.messaging(step).await,
+            Do::StartCall { .. }
+            | Do::AdvanceCall { .. }
+            | Do::AddSample { .. }
+            | Do::ReadCalls { .. } => self.calls(step).await,
+            Do::PutLease { .. }
+            | Do::RenewLeases { .. }
+            | Do::EndLease { .. }
+            | Do::ClaimLeases { .. }
+            | Do::DropLeases { .. }
+            | Do::NoteTold { .. }
+            | Do::ReadPresence { .. } => self.presence(step).await,
             Do::ClaimJobs { .. }
             | Do::FinishJob { .. }
             | Do::Record { .. }
@@ -222,7 +243,7 @@ impl Pair {
 }
 
 /// What takes a key.
-const KEYED: [&str; 24] = [
+const KEYED: [&str; 26] = [
     "register",
     "end session",
     "activate",
@@ -247,6 +268,8 @@ const KEYED: [&str; 24] = [
     "send",
     "mark",
     "archive",
+    "call",
+    "advance",
 ];
 
 const ZONES: [&str; 3] = ["UTC", "Africa/Cairo", "America/New_York"];

@@ -4,10 +4,12 @@ use proptest::collection::vec;
 use proptest::option::weighted;
 use proptest::prelude::*;
 use telemed_core::actor::Role;
+use telemed_core::calls::{CallFilter, CallKind, CallSide, CallStatus};
 use telemed_core::messaging::ReceiptKind;
+use telemed_core::presence::PresenceStatus;
 use telemed_core::scheduling::AppointmentStatus;
 
-use super::operation::{Booking, KeyUse, Operation, Publishing, Step};
+use super::operation::{Act, Booking, KeyUse, Operation, Publishing, Step};
 
 /// Steps with which every sequence begins: clinics, people, slots and conversations to work with.
 #[must_use]
@@ -82,6 +84,19 @@ pub fn chats(count: usize) -> impl Strategy<Value = Vec<Step>> {
         1 => identity(),
         2 => journal(),
         1 => lists(),
+    ];
+    vec(step(operation), count)
+}
+
+/// A sequence of so many random steps of people who call one another, and come and go.
+pub fn talks(count: usize) -> impl Strategy<Value = Vec<Step>> {
+    let operation = prop_oneof![
+        12 => calling(),
+        8 => coming_and_going(),
+        2 => scheduling(),
+        1 => messaging(),
+        1 => identity(),
+        1 => journal(),
     ];
     vec(step(operation), count)
 }
@@ -325,6 +340,106 @@ fn messaging() -> impl Strategy<Value = Operation> {
             |(user, with_archived, (skip, limit))| {
                 Do::ListConversations { user, with_archived, skip, limit }
             }
+        ),
+    ]
+}
+
+/// Those of the prelude, the first ones more often.
+fn person() -> impl Strategy<Value = i64> {
+    prop_oneof![3 => Just(1i64), 3 => Just(3), 1 => 1i64..7]
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        2 => Just(Act::Ring),
+        3 => (0u8..2).prop_map(Act::Accept),
+        1 => Just(Act::Decline),
+        3 => Just(Act::Connect),
+        2 => Just(Act::Caller),
+        2 => Just(Act::Callee),
+        1 => Just(Act::Deadline),
+    ]
+}
+
+fn call_filter() -> impl Strategy<Value = CallFilter> {
+    let words = (
+        weighted(0.3, prop::sample::select(CallKind::ALL)),
+        weighted(0.3, prop::sample::select(CallStatus::ALL)),
+        weighted(0.3, prop::sample::select(CallSide::ALL)),
+    );
+    let time = || weighted(0.3, (0i64..90).prop_map(crate::build::at));
+    (words, time(), time()).prop_map(|((kind, status, side), from, before)| CallFilter {
+        kind,
+        status,
+        side,
+        from,
+        before,
+    })
+}
+
+fn calling() -> impl Strategy<Value = Operation> {
+    use Operation as Do;
+    let call = || prop_oneof![5 => Just(0usize), 2 => 1usize..4];
+    let most = prop_oneof![3 => Just(1u32), 1 => 2u32..4];
+    let (client, appointment) = (weighted(0.4, 0u8..3), weighted(0.2, 1i64..4));
+    let about = (weighted_bool(0.3), client, appointment);
+    let measured = (weighted(0.8, 0u8..9), weighted(0.6, 0u8..9));
+    prop_oneof![
+        5 => ((person(), 1i64..6), about, weighted_bool(0.1), most).prop_map(
+            |((caller, apart), (voice, client, appointment), refuses, most)| Do::StartCall {
+                caller,
+                callee: (caller + apart - 1) % 6 + 1,
+                voice,
+                client,
+                appointment,
+                refuses,
+                most,
+            }
+        ),
+        9 => (call(), weighted_bool(0.9), act(), weighted(0.15, (1i64..4, weighted_bool(0.7))))
+            .prop_map(|(call, is_current, act, appointment)| Do::AdvanceCall {
+                call,
+                is_current,
+                act,
+                appointment,
+            }),
+        4 => (call(), person(), prop_oneof![4 => Just(999usize), 1 => 0usize..5], measured, -9i64..9)
+            .prop_map(|(call, user, back, values, minutes)| Do::AddSample {
+                call,
+                user,
+                back,
+                values,
+                minutes,
+            }),
+        3 => (person(), call_filter(), call(), page()).prop_map(
+            |(user, filter, samples, (skip, limit))| Do::ReadCalls {
+                user,
+                filter,
+                samples,
+                skip,
+                limit,
+            }
+        ),
+    ]
+}
+
+fn coming_and_going() -> impl Strategy<Value = Operation> {
+    use Operation as Do;
+    let status = || prop::sample::select(PresenceStatus::ALL);
+    let lease = || 0usize..5;
+    prop_oneof![
+        5 => (weighted(0.4, lease()), person(), status(), -2i64..30).prop_map(
+            |(lease, user, status, minutes)| Do::PutLease { lease, user, status, minutes }
+        ),
+        2 => (vec(lease(), 0..4), 0i64..30).prop_map(
+            |(leases, minutes)| Do::RenewLeases { leases, minutes }
+        ),
+        2 => (lease(), -2i64..9).prop_map(|(lease, minutes)| Do::EndLease { lease, minutes }),
+        2 => (0u32..4).prop_map(|limit| Do::ClaimLeases { limit }),
+        1 => (0i64..20).prop_map(|minutes| Do::DropLeases { minutes }),
+        2 => (person(), status()).prop_map(|(user, status)| Do::NoteTold { user, status }),
+        3 => (person(), 1i64..9, -60i64..600, 0u32..6).prop_map(
+            |(user, other, minutes, limit)| Do::ReadPresence { user, other, minutes, limit }
         ),
     ]
 }

@@ -220,8 +220,6 @@ async fn effects(scene: &Scene, dump: &Dump) -> Vec<String> {
 
 fn told(delivery: &Delivery) -> String {
     let (kind, job) = (delivery.kind, delivery.job);
-    format!(
-        "told {} {kind} {} {job}",
-        delivery.recipient.user, delivery.appointment
-    )
+    let about = delivery.about.id_text();
+    format!("told {} {kind} {about} {job}", delivery.recipient.user)
 }

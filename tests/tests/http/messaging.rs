@@ -73,6 +73,21 @@ impl Talk {
         sent["message"].clone()
     }
 
+    /// The id of a call of the two, for which they have an appointment.
+    async fn call(&self) -> String {
+        let visit = &self.visit;
+        let clinic = visit
+            .anonymous
+            .get(&format!("/doctors/{}", self.doctor.id))
+            .await;
+        let clinic = clinic.expect(200)["clinic_id"].as_i64().unwrap();
+        let slot = visit.any_slot(&self.doctor, clinic, 1).await;
+        visit.booked(&self.patient, slot).await;
+        let body = json!({"callee_id": self.doctor.id, "call_type": "voice"});
+        let begun = post(&self.patient(), "/calls/initiate", &body).await;
+        ok(&begun, 200)["call_id"].as_str().unwrap().to_owned()
+    }
+
     /// The caller's entry of this conversation on the chat surface.
     async fn listed(&self, by: &Client) -> Option<Value> {
         let listed = ok(&get(by, "/messages/conversations").await, 200);

@@ -1,6 +1,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod call;
 mod events;
+mod history;
+mod hostile;
+mod presence;
+mod quality;
 
 use serde_json::{Value, json};
 
@@ -16,6 +21,25 @@ impl House {
     async fn line(&self, talk: &Talk, by: &Person, body: Value) -> Answer {
         let path = format!("/conversations/{}/send-message", talk.id);
         self.api("POST", &path, &by.token, Some(body)).await
+    }
+
+    /// A call of the two, which the patient's client calls `own`.
+    async fn call_of(&self, talk: &Talk) -> Value {
+        let at = json!({"doctor_id": talk.doctor.id, "appointment_date": "2030-01-08T09:00:00Z",
+            "appointment_type": "video"});
+        let day = json!({"start": "08:00", "end": "17:00", "enabled": true});
+        let schedule = json!({"schedule": {"tuesday": day}});
+        let token = &talk.doctor.token;
+        let path = "/availability/schedule";
+        self.api("PUT", path, token, Some(schedule)).await.data(200);
+        let token = &talk.patient.token;
+        self.api("POST", "/appointments", token, Some(at))
+            .await
+            .data(201);
+        let body =
+            json!({"callee_id": talk.doctor.id, "call_type": "voice", "client_call_id": "own"});
+        let begun = self.api("POST", "/calls/initiate", token, Some(body));
+        begun.await.data(200)["call_id"].clone()
     }
 
     async fn mark_read(&self, by: &Person, message: &Value) -> Answer {
@@ -202,7 +226,7 @@ async fn only_the_recipient_marks_and_the_first_time_stays() {
 async fn messages_are_sent_with_their_context() {
     let house = House::open().await;
     let talk = house.talk().await;
-    let call = "0193b3a4-7d3e-7c3a-8f00-0000000000ca";
+    let call = house.call_of(&talk).await;
     let body = json!({"body": " L <R\n", "message_type": "text", "call_id": call,
         "attachment_ids": [], "client_msg_id": "m-1"});
     let sent = house
@@ -211,7 +235,7 @@ async fn messages_are_sent_with_their_context() {
         .data(200);
     assert_eq!(
         (&sent["body"], &sent["status"], &sent["call_id"]),
-        (&json!(" L <R\n"), &json!("sent"), &json!(call))
+        (&json!(" L <R\n"), &json!("sent"), &call)
     );
     assert_eq!(
         (&sent["sender_id"], &sent["message_type"]),
@@ -236,6 +260,12 @@ async fn messages_are_sent_with_their_context() {
             "attachment_ids",
         ),
         (json!({"body": "x", "call_id": "7"}), "call_id"),
+        (json!({"body": "x", "call_id": 7}), "call_id"),
+        (json!({"body": "x", "call_id": "x".repeat(129)}), "call_id"),
+        (
+            json!({"body": "x", "call_id": "0193b3a4-7d3e-7c3a-8f00-0000000000ca"}),
+            "call_id",
+        ),
         (
             json!({"body": "x", "message_type": "system"}),
             "message_type",
@@ -266,4 +296,41 @@ async fn a_conversation_of_others_is_not_there() {
     let path = format!("/conversations/{}/messages", talk.id);
     let answer = house.api("GET", &path, &outsider.token, None).await;
     answer.failed(404, "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn a_message_belongs_to_a_call_of_its_participants() {
+    let house = House::open().await;
+    let talk = house.talk().await;
+    let call = house.call_of(&talk).await;
+    // The caller's own id stands for it, in what the caller sends.
+    let body = json!({"body": "x", "call_id": "own", "client_msg_id": "m"});
+    let line = house.line(&talk, &talk.patient, body.clone()).await;
+    assert_eq!(line.data(200)["call_id"], call);
+    let again = house.line(&talk, &talk.patient, body.clone()).await;
+    assert_eq!(again.data(200)["call_id"], call);
+    let answer = house.line(&talk, &talk.doctor, body).await;
+    assert_eq!(answer.failed(400, "VALIDATION_ERROR")["field"], "call_id");
+    let upper = call.as_str().unwrap().to_uppercase();
+    let body = json!({"body": "x", "call_id": upper});
+    let line = house.line(&talk, &talk.doctor, body).await;
+    assert_eq!(line.data(200)["call_id"], call);
+
+    // A call of one of the two with somebody else is none of theirs.
+    let other = house.talk().await;
+    let foreign = house.call_of(&other).await;
+    let mixed = json!({"participant_id": other.doctor.id});
+    let path = "/messages/conversations";
+    let token = &talk.patient.token;
+    let mixed = house.api("POST", path, token, Some(mixed)).await.data(200);
+    let mixed = Talk {
+        id: mixed["id"].as_str().unwrap().to_owned(),
+        doctor: other.doctor.clone(),
+        patient: talk.patient.clone(),
+    };
+    for (talk, call) in [(&talk, &foreign), (&mixed, &foreign), (&mixed, &call)] {
+        let body = json!({"body": "x", "call_id": call});
+        let answer = house.line(talk, &talk.patient, body).await;
+        assert_eq!(answer.failed(400, "VALIDATION_ERROR")["field"], "call_id");
+    }
 }

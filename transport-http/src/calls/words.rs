@@ -107,7 +107,9 @@ mod tests {
             let parsed = DeclineReason::parse(reason.as_str());
             assert_eq!(parsed.is_ok(), own.contains(reason), "{reason}");
             if let Err(error) = parsed {
-                let listed = own.iter().all(|own| error.to_string().contains(own.as_str()));
+                let listed = own
+                    .iter()
+                    .all(|own| error.to_string().contains(own.as_str()));
                 assert!(listed, "{error}");
             }
         }

@@ -6,7 +6,6 @@ use telemed_core::id::UserId;
 use telemed_core::messaging::{ConversationSummary, Message, MessageStatus, Participant};
 use utoipa::ToSchema;
 
-
 /// A message.
 #[derive(Clone, Serialize, ToSchema)]
 pub(crate) struct MessageCard {

@@ -43,7 +43,15 @@ fn expected() -> BTreeSet<String> {
             word(what.id_name().strip_suffix("_id").unwrap())
         )
     }));
-    ids.extend(["wrong-field", "reason-other", "illegal-from", "call-in-state"].map(str::to_owned));
+    ids.extend(
+        [
+            "wrong-field",
+            "reason-other",
+            "illegal-from",
+            "call-in-state",
+        ]
+        .map(str::to_owned),
+    );
     ids
 }
 

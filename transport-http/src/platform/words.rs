@@ -46,9 +46,7 @@ impl Fee {
         let fee = self.0.get();
         let hundredths = (fee * 100.0).round();
         // Not a number compares to nothing.
-        if !(0.0..=100_000_000.0).contains(&hundredths)
-            || (hundredths / 100.0 - fee).abs() > 1e-6
-        {
+        if !(0.0..=100_000_000.0).contains(&hundredths) || (hundredths / 100.0 - fee).abs() > 1e-6 {
             return Err(WRONG.into());
         }
         #[allow(

@@ -140,8 +140,7 @@ async fn typing(
     let id = conversation(&body)?;
     let told = body.is_typing.is_some_and(|Flag(is_typing)| is_typing);
     let is_typing = is_typing.unwrap_or(told);
-    let messaging = engine.messaging();
-    messaging.set_typing(person.actor(), id, is_typing).await?;
+    person.set_typing(engine, id, is_typing).await?;
     let data = json!({"conversation_id": id.to_string(), "is_typing": is_typing});
     Ok(Done {
         typing: Some((id, is_typing)),

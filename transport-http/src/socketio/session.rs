@@ -84,9 +84,9 @@ impl Session {
         handshake: Handshake,
         outbox: Arc<Outbox>,
         mut seat: Seat,
-    ) -> Self {
+    ) -> Box<Self> {
         seat.wait(&outbox);
-        Self {
+        Box::new(Self {
             sockets: sockets.clone(),
             handshake,
             outbox,
@@ -96,13 +96,13 @@ impl Session {
             skip: 0,
             feed: None,
             try_at: None,
-        }
+        })
     }
 
     /// Lives until the session ends, and says why it did. What is left is the link, if there is
     /// one, to be closed.
     pub(super) async fn run(
-        mut self,
+        mut self: Box<Self>,
         mut link: Option<Box<Link>>,
         mut inbox: Option<mpsc::Receiver<Inbound>>,
     ) -> (Option<Box<Link>>, End) {
@@ -116,7 +116,7 @@ impl Session {
         };
         let why = loop {
             let now = Instant::now();
-            if let Err(why) = self.look_at_the_clock(now).await {
+            if let Err(why) = Box::pin(self.look_at_the_clock(now)).await {
                 break why;
             }
             if heartbeat.answer_by.is_some_and(|by| now >= by) {
@@ -163,7 +163,7 @@ impl Session {
             };
             let went = match happened {
                 Next::Order(Order::End(why)) => Err(why),
-                Next::Order(Order::Recheck) => self.recheck().await,
+                Next::Order(Order::Recheck) => Box::pin(self.recheck()).await,
                 Next::Order(Order::Reread(cursor)) => {
                     self.reread(cursor);
                     Ok(())
@@ -187,7 +187,7 @@ impl Session {
         if why == End::Unauthorized {
             self.outbox.push(Utf8Bytes::from_static(DISCONNECTED));
         }
-        self.leave().await;
+        Box::pin(self.leave()).await;
         (link, why)
     }
 

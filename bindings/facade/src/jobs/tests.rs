@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use telemed_core::actor::UserActor;
+use telemed_core::calls::{AcceptCall, Call, CallKind, CallState, InitiateCall, Measured};
 use telemed_core::crypto::FixedKeyProvider;
 use telemed_core::env::{Clock, ManualClock, SeededEntropy};
 use telemed_core::identity::Pbkdf2Hasher;
@@ -229,14 +231,173 @@ async fn a_driver_that_is_dropped_stops_too() {
     assert_eq!(house.told(), []);
 }
 
+/// How long the tasks may take for what is due.
+const SOON: Duration = Duration::from_secs(1);
+
+impl House {
+    /// Lets both clocks go on together, in small steps.
+    async fn live(&self, span: Duration) {
+        const STEP: Duration = Duration::from_millis(100);
+        let mut left = span;
+        while !left.is_zero() {
+            self.clock.advance(STEP);
+            sleep(STEP).await;
+            left = left.saturating_sub(STEP);
+        }
+    }
+
+    async fn call(&self) -> Call {
+        self.book().await;
+        self.call_of_booked().await
+    }
+
+    async fn call_of_booked(&self) -> Call {
+        let doctor = self.doctor();
+        let request = InitiateCall {
+            callee: self.slot.facts.doctor,
+            appointment: None,
+            kind: CallKind::Video,
+            client_id: None,
+            device: None,
+        };
+        let calls = self.engine.calls();
+        let call = calls.initiate(&self.patient, request).await.unwrap().call;
+        assert_eq!(self.engine.calls().live(&doctor).await.unwrap().len(), 1);
+        call
+    }
+
+    fn doctor(&self) -> Actor {
+        Actor::User(UserActor {
+            user: self.slot.facts.doctor,
+            role: Role::Doctor,
+            verified: true,
+            session: telemed_core::id::SessionId::new(uuid::Uuid::from_u128(7)),
+            origin: Origin::default(),
+        })
+    }
+
+    async fn state(&self, call: &Call) -> CallState {
+        let calls = self.engine.calls();
+        let row = calls.detail(&self.patient, &call.id.into()).await;
+        row.unwrap().call.progress.state
+    }
+
+    async fn is_online(&self) -> bool {
+        let presence = self.engine.presence();
+        let online = presence.are_online(&[self.slot.facts.doctor]).await;
+        !online.unwrap().is_empty()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_rings_until_its_deadline_and_not_much_longer() {
+    let house = house().await;
+    let driver = Driver::start(&house.engine);
+    house.live(10 * SOON).await;
+    let call = house.call().await;
+    house.live(Duration::from_secs(60) - SOON).await;
+    assert_eq!(house.state(&call).await, CallState::Initiated);
+    house.live(2 * SOON).await;
+    assert_eq!(house.state(&call).await, CallState::Missed);
+    house.live(SOON).await;
+    assert!(house.told().contains(&DeliveryKind::MissedCall));
+    driver.stop().await;
+}
+
+/// The tasks of a server are at rest when a socket of theirs, or of another server, is closed.
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_ends_without_any_event_is_looked_at_soon() {
+    let house = house().await;
+    house.book().await;
+    let driver = Driver::start(&house.engine);
+    house.live(10 * SOON).await;
+    let presence = house.engine.presence();
+    let lease = presence
+        .open_socket(&house.doctor(), None, None)
+        .await
+        .unwrap();
+    house.live(10 * SOON).await;
+    let mut events = house.engine.subscribe().await;
+    presence.close_socket(lease.id).await.unwrap();
+    house.live(5 * SOON).await;
+    assert!(!house.is_online().await);
+    let told = async {
+        loop {
+            if let Some(SubscriptionItem::Frame(frame)) = events.next().await
+                && frame.kind == FrameKind::PresenceChanged
+            {
+                return frame.data["status"].clone();
+            }
+        }
+    };
+    let told = async { timeout(Duration::from_millis(1), told).await };
+    house.live(REST_WITH_LEASES + SOON / 2).await;
+    assert_eq!(told.await.unwrap(), "offline");
+    driver.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_passes_wakes_nobody() {
+    let house = house().await;
+    house.book().await;
+    let rests = async {
+        let begun = tokio::time::Instant::now();
+        until_event(house.engine.subscribe().await, 10 * SOON).await;
+        begun.elapsed()
+    };
+    let passes = async {
+        sleep(SOON).await;
+        let call = house.call_of_booked().await;
+        sleep(SOON).await;
+        call
+    };
+    // A call is an event.
+    let (rested, call) = tokio::join!(rests, passes);
+    assert_eq!(rested, SOON + GATHER);
+    let doctor = house.doctor();
+    let accept = AcceptCall {
+        call: call.id.into(),
+        device: None,
+        by_socket: false,
+    };
+    house.engine.calls().accept(&doctor, accept).await.unwrap();
+    let rests = async {
+        let begun = tokio::time::Instant::now();
+        until_event(house.engine.subscribe().await, 10 * SOON).await;
+        begun.elapsed()
+    };
+    let passes = async {
+        for _ in 0..5 {
+            sleep(SOON).await;
+            let measured = Measured {
+                round_trip: Some(10.0),
+                ..Measured::default()
+            };
+            let calls = house.engine.calls();
+            let call = call.id.into();
+            calls
+                .record_quality(&doctor, &call, measured)
+                .await
+                .unwrap();
+        }
+    };
+    let (rested, ()) = tokio::join!(rests, passes);
+    assert_eq!(rested, 10 * SOON);
+}
+
 #[test]
 fn the_rest_follows_the_next_job() {
     let now = ManualClock::at(Timestamp::from_micros(0)).now();
-    let rest = |done: u32, next_due: Option<Timestamp>| {
+    let report = |done: u32, next_due: Option<Timestamp>| RunReport {
+        done,
+        next_due,
+        ..RunReport::default()
+    };
+    let rest = |done, next_due| rest_after(&report(done, next_due), now);
+    let beside_leases = |next_due| {
         let report = RunReport {
-            done,
-            next_due,
-            ..RunReport::default()
+            has_leases: true,
+            ..report(0, next_due)
         };
         rest_after(&report, now)
     };
@@ -245,6 +406,9 @@ fn the_rest_follows_the_next_job() {
     assert_eq!(rest(1, Some(now.plus(soon))), soon);
     assert_eq!(rest(0, Some(now.plus(HOUR))), LONGEST_REST);
     assert_eq!(rest(64, Some(now)), Duration::ZERO);
+    assert_eq!(beside_leases(Some(now.plus(HOUR))), REST_WITH_LEASES);
+    assert_eq!(beside_leases(Some(now.plus(SOON))), SOON);
+    assert_eq!(beside_leases(Some(now)), SHORTEST_REST);
     // Due, and yet not to be had: somebody else is at it.
     assert_eq!(rest(0, Some(now)), SHORTEST_REST);
 }

@@ -19,6 +19,8 @@ pub struct File {
     pub data_dir: Option<PathBuf>,
     pub demo: Option<bool>,
     pub allow_origin: Option<Vec<String>>,
+    pub ice_server: Option<Vec<String>>,
+    pub turn_secret_file: Option<PathBuf>,
     pub tls_cert: Option<PathBuf>,
     pub tls_key: Option<PathBuf>,
     pub behind_proxy: Option<bool>,
@@ -31,6 +33,10 @@ pub struct File {
     pub reminders: Reminders,
     #[serde(default)]
     pub clinic: Clinic,
+    #[serde(default)]
+    pub calls: CallKeys,
+    #[serde(default)]
+    pub ice: IceKeys,
     #[serde(default)]
     pub rate_limits: RateLimitKeys,
 }
@@ -65,6 +71,30 @@ pub struct Reminders {
 pub struct Clinic {
     /// The zone of the clinic that is made for the first doctor who registers himself.
     pub time_zone: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallKeys {
+    /// How long a call rings.
+    pub ring_seconds: Option<u64>,
+    /// How long two devices may take to find to each other.
+    pub connect_seconds: Option<u64>,
+    /// How long a party is waited for whose device has gone.
+    pub grace_seconds: Option<u64>,
+    /// How long a call may last.
+    pub max_seconds: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IceKeys {
+    /// The same as `ice_server`.
+    pub servers: Option<Vec<String>>,
+    /// The same as `turn_secret_file` outside of this table.
+    pub turn_secret_file: Option<PathBuf>,
+    /// How long a credential for a server that relays is good.
+    pub turn_ttl_seconds: Option<u64>,
 }
 
 /// Each limit is written `burst/per-minute`.
@@ -122,6 +152,12 @@ impl File {
         })?;
         if file.allow_origin.is_some() && file.cors.origins.is_some() {
             return Err("allow_origin and origins in [cors] are the same: keep one".into());
+        }
+        if file.ice_server.is_some() && file.ice.servers.is_some() {
+            return Err("ice_server and servers in [ice] are the same: keep one".into());
+        }
+        if file.turn_secret_file.is_some() && file.ice.turn_secret_file.is_some() {
+            return Err("turn_secret_file is there twice, in [ice] and outside: keep one".into());
         }
         Ok(file)
     }

@@ -145,7 +145,7 @@ fn every_option_has_its_variable() {
         .get_arguments()
         .filter(|option| !matches!(option.get_id().as_str(), "help" | "version"))
         .collect();
-    assert_eq!(options.len(), 12);
+    assert_eq!(options.len(), 14);
     for option in options {
         let expected = option.get_id().as_str().to_uppercase();
         let found = option.get_env().and_then(|name| name.to_str());
@@ -156,11 +156,9 @@ fn every_option_has_its_variable() {
 #[test]
 fn what_does_not_exist_yet_is_refused() {
     for key in [
-        "ice_server = [\"stun:a\"]",
-        "turn_secret_file = \"f\"",
-        "[calls]\nring_seconds = 60",
         "[uploads]\nmax_bytes = 1",
-        "[ice]\nservers = []",
+        "[calls]\nrings = 60",
+        "[ice]\nserver = []",
         "[rate_limits]\nreads = \"1/1\"",
         "[clinic]\nname = \"A\"",
     ] {
@@ -170,7 +168,7 @@ fn what_does_not_exist_yet_is_refused() {
             "{line}"
         );
     }
-    for option in ["--ice-server=a", "--turn-secret-file=f", "--lisen=x"] {
+    for option in ["--ice-servers=a", "--lisen=x"] {
         let error = Arguments::try_parse_from(["telemed-server", option]).unwrap_err();
         assert_eq!(error.exit_code(), 2, "{option}");
     }
@@ -194,6 +192,23 @@ fn what_makes_no_sense_is_refused_in_one_line() {
         ("allow_origin = []\n[cors]\norigins = []", "keep one"),
         ("listen = \"nowhere\"", "`nowhere`"),
         ("listen = \"127.0.0.1:99999\"", "127.0.0.1:5000"),
+        ("[calls]\nring_seconds = 0", "ring_seconds"),
+        ("[calls]\nconnect_seconds = 86401", "connect_seconds"),
+        ("[calls]\ngrace_seconds = -1", "line 2"),
+        ("[calls]\nmax_seconds = 1.5", "line 2"),
+        ("[ice]\nturn_ttl_seconds = 0", "turn_ttl_seconds"),
+        ("[ice]\nservers = [\"http://a\"]", "--ice-server"),
+        ("ice_server = [\"stun:\"]", "--ice-server"),
+        ("ice_server = [\"turn:a\"]", "--turn-secret-file"),
+        ("ice_server = []\n[ice]\nservers = []", "keep one"),
+        (
+            "turn_secret_file = \"a\"\n[ice]\nturn_secret_file = \"a\"",
+            "keep one",
+        ),
+        (
+            "turn_secret_file = \"/nowhere/turn.secret\"",
+            "/nowhere/turn.secret",
+        ),
         ("tls_cert = \"a\"", "--tls-key"),
         ("tls_key = \"a\"", "--tls-cert"),
     ] {
@@ -240,4 +255,60 @@ fn a_command_needs_something_to_work_on() {
     let storage = |database: &str| merged(&["--database", database], "").unwrap().storage;
     assert!(storage("memory:").command_config().is_err());
     assert!(!storage("sqlite:a.db").command_config().unwrap().background);
+}
+
+#[test]
+fn calls_take_as_long_as_the_file_says() {
+    let usual = merged(&[], "").unwrap().config().settings;
+    assert_eq!(usual.calls, CallSettings::default());
+    let text =
+        "[calls]\nring_seconds = 20\nconnect_seconds = 10\ngrace_seconds = 5\nmax_seconds = 7200";
+    let calls = merged(&[], text).unwrap().config().settings.calls;
+    let seconds = [
+        calls.ring_for,
+        calls.connect_within,
+        calls.grace,
+        calls.maximum,
+    ];
+    assert_eq!(seconds, [20, 10, 5, 7200].map(Duration::from_secs));
+}
+
+#[cfg(unix)]
+#[test]
+fn servers_for_ice_come_with_the_secret_of_the_relays() {
+    use std::os::unix::fs::PermissionsExt;
+    let base = tempfile::tempdir().unwrap();
+    let path = base.path().join("turn.secret");
+    std::fs::write(&path, "a secret\n").unwrap();
+    let mode = |mode| std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+    mode(0o600);
+    let shown = |settings: ServeSettings| format!("{:?}", settings.config().settings.ice);
+    let secret = path.to_str().unwrap();
+    let file = format!(
+        "[ice]\nservers = [\"stun:file.example\"]\nturn_secret_file = \"{secret}\"\nturn_ttl_seconds = 60"
+    );
+    let of_file = shown(merged(&[], &file).unwrap());
+    assert!(
+        of_file.contains("stun:file.example") && !of_file.contains("a secret"),
+        "{of_file}"
+    );
+    let line = [
+        "--ice-server",
+        "stun:a.example,turn:b.example:3478",
+        "--ice-server=turns:c.example",
+    ];
+    let of_line = shown(merged(&line, &file).unwrap());
+    for url in ["stun:a.example", "turn:b.example:3478", "turns:c.example"] {
+        assert!(of_line.contains(url), "{of_line}");
+    }
+    assert!(!of_line.contains("file.example"), "{of_line}");
+    let error = merged(&line, "").unwrap_err();
+    assert!(error.contains("--turn-secret-file"), "{error}");
+    assert!(merged(&[&line[..], &["--turn-secret-file", secret]].concat(), "").is_ok());
+    mode(0o640);
+    let error = merged(&line, &file).unwrap_err();
+    assert!(
+        error.contains("chmod 600") && !error.contains('\n'),
+        "{error}"
+    );
 }

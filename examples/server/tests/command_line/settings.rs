@@ -9,7 +9,8 @@ fn the_file_of_settings_has_no_unknown_keys() {
     let place = Place::new();
     for (text, word) in [
         ("listn = \"127.0.0.1:0\"", "listn"),
-        ("[calls]\nring_seconds = 60", "calls"),
+        ("[calls]\nrings = 60", "rings"),
+        ("[calls]\nring_seconds = 0", "ring_seconds"),
         ("[uploads]\nmax_bytes = 1", "uploads"),
         ("[tokens]\nacces_seconds = 60", "acces_seconds"),
         ("[cors]\norigin = []", "origin"),

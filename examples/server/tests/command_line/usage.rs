@@ -25,9 +25,20 @@ fn what_it_does_not_know_is_a_usage_error() {
         &["--tls-cert", "only.pem", "--listen", "127.0.0.1:0"],
         &["--config", "is-not-there.toml"],
         &["--allow-origin", "no origin", "--listen", "127.0.0.1:0"],
+        &[
+            "--ice-server",
+            "http://localhost",
+            "--listen",
+            "127.0.0.1:0",
+        ],
+        &["--ice-server", "turn:localhost", "--listen", "127.0.0.1:0"],
+        &[
+            "--turn-secret-file",
+            "is-not-there",
+            "--listen",
+            "127.0.0.1:0",
+        ],
         // What comes later.
-        &["--ice-server", "stun:localhost"],
-        &["--turn-secret-file", "secret"],
         &["backup", "x"],
         &["restore", "x"],
         &["doctor"],

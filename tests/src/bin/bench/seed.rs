@@ -11,12 +11,13 @@ use telemed_core::directory::{
     LicenceNumber, Specialty,
 };
 use telemed_core::env::{ManualClock, SeededEntropy};
-use telemed_core::id::{ClinicId, SessionId, SlotId, UserId};
+use telemed_core::id::{ClinicId, ConversationId, SessionId, SlotId, UserId};
 use telemed_core::identity::{
     CreateAdministrator, Email, FullName, GuessingLimits, HmacTokenSigner, NewPassword,
     PasswordHasher, Pbkdf2Hasher, Register, Signed,
 };
 use telemed_core::journal::{EventBus, LocalBus, MemoryCheckpoints};
+use telemed_core::messaging::OpenConversation;
 use telemed_core::notifications::MemoryNotifier;
 use telemed_core::scheduling::{Book, Capacity, CreateSlot, ReasonForVisit, SlotDuration};
 use telemed_core::store::Storage;
@@ -145,7 +146,7 @@ pub async fn practice(path: &Path, bookings: usize) -> Practice {
     let (admin, clinic) = staff(&engine).await;
     let (mut doctors, mut patients, mut tokens) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..SIDE {
-        doctors.push(doctor(&engine, &admin, clinic, number).await);
+        doctors.push(doctor(&engine, &admin, clinic, number).await.user.id);
         let patient = patient(&engine, number).await;
         patients.push(patient.user.id);
         tokens.push(patient.token.as_str().to_owned());
@@ -166,7 +167,7 @@ pub async fn people_of_a_clinic(engine: &Engine) -> People {
     let (admin, clinic) = staff(engine).await;
     let (mut doctors, mut patients) = (Vec::new(), Vec::new());
     for number in 0..SIDE {
-        doctors.push(doctor(engine, &admin, clinic, number).await);
+        doctors.push(doctor(engine, &admin, clinic, number).await.user.id);
         patients.push(patient(engine, number).await.user.id);
     }
     People {
@@ -179,12 +180,89 @@ pub async fn people_of_a_clinic(engine: &Engine) -> People {
 /// Makes a doctor, and so many patients.
 pub async fn doctor_with_patients(engine: &Engine, count: usize) -> (Actor, Vec<UserId>) {
     let (admin, clinic) = staff(engine).await;
-    let doctor = doctor(engine, &admin, clinic, 0).await;
+    let doctor = doctor(engine, &admin, clinic, 0).await.user.id;
     let mut patients = Vec::with_capacity(count);
     for number in 0..count {
         patients.push(patient(engine, number).await.user.id);
     }
     (at(Role::Doctor, doctor), patients)
+}
+
+/// Somebody who has signed in.
+#[derive(Clone)]
+pub struct Person {
+    pub id: UserId,
+    pub token: String,
+}
+
+impl From<Signed> for Person {
+    fn from(signed: Signed) -> Self {
+        Self {
+            id: signed.user.id,
+            token: signed.token.as_str().to_owned(),
+        }
+    }
+}
+
+/// Two people with a conversation and an appointment.
+#[derive(Clone)]
+pub struct Talk {
+    pub conversation: ConversationId,
+    pub patient: Person,
+    pub doctor: Person,
+}
+
+/// Makes so many doctors, each with a patient who has opened a conversation and booked a slot.
+pub async fn talks(engine: &Engine, count: usize) -> Vec<Talk> {
+    let (admin, clinic) = staff(engine).await;
+    let mut talks = Vec::with_capacity(count);
+    for number in 0..count {
+        let doctor: Person = doctor(engine, &admin, clinic, number).await.into();
+        let patient: Person = patient(engine, number).await.into();
+        let request = OpenConversation {
+            with: doctor.id,
+            with_administrators: false,
+        };
+        let opened = engine
+            .messaging()
+            .open_conversation(&as_patient(patient.id), request)
+            .await;
+        let tomorrow = engine.now().plus(Duration::from_secs(24 * 3600));
+        let slot = slot(engine, &admin, clinic, doctor.id, tomorrow).await;
+        let booked = engine
+            .scheduling()
+            .book(&as_patient(patient.id), Book::new(patient.id, slot))
+            .await;
+        booked.expect("an appointment");
+        talks.push(Talk {
+            conversation: opened.expect("a conversation").id,
+            patient,
+            doctor,
+        });
+    }
+    talks
+}
+
+/// Makes so many patients, many at a time.
+pub async fn crowd(engine: &Engine, count: usize) -> Vec<Person> {
+    let each = count.div_ceil(SIDE);
+    let tasks: Vec<_> = (0..SIDE)
+        .map(|part| {
+            let engine = engine.clone();
+            tokio::spawn(async move {
+                let mut people = Vec::with_capacity(each);
+                for number in part * each..((part + 1) * each).min(count) {
+                    people.push(patient(&engine, 100_000 + number).await.into());
+                }
+                people
+            })
+        })
+        .collect();
+    let mut crowd: Vec<Person> = Vec::with_capacity(count);
+    for task in tasks {
+        crowd.extend(task.await.expect("people"));
+    }
+    crowd
 }
 
 /// An administrator and a clinic.
@@ -225,15 +303,13 @@ fn registration(role: Role, name: &str) -> Register {
     Register::new(role, full_name, email, password)
 }
 
-async fn doctor(engine: &Engine, admin: &Actor, clinic: ClinicId, number: usize) -> UserId {
+async fn doctor(engine: &Engine, admin: &Actor, clinic: ClinicId, number: usize) -> Signed {
     let request = registration(Role::Doctor, &format!("doctor{number}"));
     let doctor = engine
         .identity()
         .register(admin, request)
         .await
-        .expect("a doctor")
-        .user
-        .id;
+        .expect("a doctor");
     let specialty = Specialty::new("Cardiology").expect("a specialty");
     let licence = LicenceNumber::new(format!("L{number}")).expect("a licence");
     let details = DoctorDetails {
@@ -242,7 +318,7 @@ async fn doctor(engine: &Engine, admin: &Actor, clinic: ClinicId, number: usize)
         ..DoctorDetails::new(clinic, specialty, licence)
     };
     let request = CreateDoctor {
-        user: doctor,
+        user: doctor.user.id,
         details,
     };
     engine
@@ -294,20 +370,8 @@ async fn slots(
             let token = (number + time) % SIDE;
             let patient = patients[token];
             tasks.push(tokio::spawn(async move {
-                let request = CreateSlot {
-                    doctor,
-                    clinic,
-                    starts_at,
-                    duration: SlotDuration::new(30).expect("a duration"),
-                    capacity: Capacity::new(1).expect("a capacity"),
-                };
-                let slot = engine
-                    .scheduling()
-                    .create_slot(&admin, request)
-                    .await
-                    .expect("a slot");
                 Pair {
-                    slot: slot.id,
+                    slot: slot(&engine, &admin, clinic, doctor, starts_at).await,
                     doctor,
                     starts_at,
                     patient,
@@ -321,6 +385,25 @@ async fn slots(
     }
     pairs.truncate(bookings);
     pairs
+}
+
+/// A slot with one seat.
+async fn slot(
+    engine: &Engine,
+    admin: &Actor,
+    clinic: ClinicId,
+    doctor: UserId,
+    starts_at: Timestamp,
+) -> SlotId {
+    let request = CreateSlot {
+        doctor,
+        clinic,
+        starts_at,
+        duration: SlotDuration::new(30).expect("a duration"),
+        capacity: Capacity::new(1).expect("a capacity"),
+    };
+    let created = engine.scheduling().create_slot(admin, request).await;
+    created.expect("a slot").id
 }
 
 /// The text that every booking carries.

@@ -114,7 +114,7 @@ async fn messages_are_sent_with_what_belongs_to_them() {
     let talk = Talk::open().await;
     let patient = talk.patient();
     let path = talk.calls("/send-message");
-    let call = "0193b3a4-7d3e-7c3a-8f00-0000000000ca";
+    let call = talk.call().await;
     let body = json!({
         "body": "L <R left hand ", "message_type": "text", "call_id": call, "attachment_ids": [],
     });
@@ -143,6 +143,7 @@ async fn messages_are_sent_with_what_belongs_to_them() {
             "attachment_ids",
         ),
         (json!({"body": "x", "call_id": "today"}), "call_id"),
+        (json!({"body": "x", "call_id": NOBODYS}), "call_id"),
         (
             json!({"body": "x", "message_type": "system"}),
             "message_type",

@@ -1,7 +1,5 @@
 //! Who has a conversation with whom, and what becomes of it.
 
-use telemed_core::id::UserId;
-
 use super::*;
 
 #[tokio::test]

@@ -237,5 +237,5 @@ async fn security_is_as_described() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 40);
+    assert_eq!(seen, 53);
 }
