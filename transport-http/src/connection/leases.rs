@@ -69,9 +69,11 @@ pub(super) async fn keep(hub: Weak<Hub>, engine: Engine, mut errands: UnboundedR
                 Some(errand) => begin(&mut work, &hub, &engine, errand),
             },
             () = sleep_until(renew_at), if !is_renewing => {
-                let Some(hub) = hub.upgrade() else { break };
-                is_renewing = true;
-                work.spawn(renew(hub, engine.clone()));
+                renew_at = Instant::now() + RENEW_EVERY;
+                if let Some(hub) = hub.upgrade() {
+                    is_renewing = true;
+                    work.spawn(renew(hub, engine.clone()));
+                }
             }
             () = sleep_until(sweep_at), if lapses.next.is_some() => {
                 lapses.swept(Instant::now());

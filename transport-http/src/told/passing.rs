@@ -27,11 +27,6 @@ pub(crate) fn of_frame(frame: &Frame, words: Words) -> Vec<Told> {
     told
 }
 
-/// Whether something that passes is told alike in all words.
-pub(crate) fn passes_under_one_name(kind: FrameKind) -> bool {
-    kind != FrameKind::Typing
-}
-
 /// An offer, an answer or a candidate: for the device that is bound to the call, and for no other.
 fn signal(frame: &Frame) -> Option<Told> {
     let word = |name: &str| frame.data.get(name).and_then(Value::as_str);
