@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use serde_json::Value;
 use telemed_core::Engine;
 use telemed_core::error::Error;
 use telemed_core::id::EventId;
@@ -13,7 +14,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::hub::Hub;
 use super::member::Member;
-use super::news::{News, Voice, users};
+use super::news::{News, Voice, ring, users};
 
 /// How often it is seen whether credentials have ended.
 const ROUND: Duration = Duration::from_millis(500);
@@ -128,13 +129,30 @@ impl Fanout {
             }
         }
         match News::of_event(&self.engine, logged, &audience.voices).await {
-            Ok(news) => audience.tell(&news),
+            Ok(news) => {
+                audience.tell(&news);
+                self.note_ringing(&audience, logged, &news);
+            }
             Err(error) => {
                 report(&error);
                 for (member, _) in &audience.members {
                     self.reread(member);
                 }
             }
+        }
+    }
+
+    /// A call rings once one device of the callee was told so, whichever.
+    fn note_ringing(&self, audience: &Audience, logged: &LoggedEvent, news: &News) {
+        let caller = logged.event.data.get("caller_id").and_then(Value::as_i64);
+        let mut members = audience.members.iter().map(|(member, _)| member);
+        let told = members.find_map(|member| {
+            let call = news.rings_for(member)?;
+            (caller != Some(member.user().get())).then_some((member, call))
+        });
+        if let Some((member, call)) = told {
+            let (engine, actor) = (self.engine.clone(), member.actor().clone());
+            tokio::spawn(async move { ring(&engine, &actor, call).await });
         }
     }
 

@@ -25,8 +25,9 @@ use super::frames::{AckFrame, ErrorFrame, FrameIn, Outgoing, not_a_frame, text};
 use super::missed::Missed;
 use crate::auth::HasEngine;
 use crate::connection::{
-    Delivers, End, Feed, Handshake, Heard, Joined, Link, Member, Next, Order, Outbox, Person,
-    SUBPROTOCOL, Seat, Sockets, Upgrade, Voice, drive, is_refused, newest_of, next, offers_bearer,
+    Delivers, Device, End, Feed, Handshake, Heard, Joined, Link, Member, Next, Order, Outbox,
+    Person, SUBPROTOCOL, Seat, Sockets, Upgrade, Voice, drive, is_refused, newest_of, next,
+    offers_bearer,
 };
 use crate::envelope::{Place, Refusal};
 use crate::extract::PathId;
@@ -114,12 +115,7 @@ async fn whose(
 }
 
 fn join(sockets: &Sockets, outbox: &Arc<Outbox>, person: Person) -> Result<Known, Error> {
-    let member = Member::new(
-        person.user(),
-        Arc::clone(outbox),
-        Voice::Raw,
-        person.expires_at(),
-    );
+    let member = Member::new(&person, Arc::clone(outbox), Voice::Raw, Device::default());
     let joined = sockets.hub().join(member)?;
     Ok(Known {
         person,
