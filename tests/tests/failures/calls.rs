@@ -169,6 +169,8 @@ impl Operation {
                 let page = PageRequest::default();
                 let listed = calls.history(doctor, CallFilter::default(), page).await?;
                 assert_eq!(listed.items[0].quality[0].samples, 1);
+                let named = CallReference::new("c-0").unwrap();
+                calls.detail(patient, &named).await?;
                 calls.detail(doctor, &reference()).await?;
                 let samples = calls.quality_samples(doctor, &reference()).await?;
                 assert_eq!(samples.len(), 1);
@@ -228,7 +230,8 @@ async fn begin(scene: &Scene, plain: &Engine, stage: &Stage) -> Begun {
         presence.open_socket(actor, Some(device(name)), None).await
     };
     let socket = open(patient, "phone").await.unwrap();
-    let begun = calls.initiate(patient, initiate(scene, None)).await;
+    let request = initiate(scene, Some("c-0"));
+    let begun = calls.initiate(patient, request).await;
     let call = begun.unwrap().call.id;
     let reference = CallReference::from(call);
     if *stage >= Stage::Accepted {

@@ -244,10 +244,12 @@ async fn effects(scene: &Scene, dump: &Dump) -> Vec<String> {
 }
 
 fn told(delivery: &Delivery) -> String {
-    let (kind, job) = (delivery.kind, delivery.job);
-    let about = match &delivery.about {
-        DeliverySubject::Appointment { id, .. } => id.to_string(),
-        DeliverySubject::Call { caller, .. } => caller.as_str().to_owned(),
-    };
-    format!("told {} {kind} {about} {job}", delivery.recipient.user)
+    let (kind, user) = (delivery.kind, delivery.recipient.user);
+    match &delivery.about {
+        DeliverySubject::Appointment { id, .. } => {
+            format!("told {user} {kind} {id} {}", delivery.job)
+        }
+        // Its id, and the job's, differ from one attempt to the next.
+        DeliverySubject::Call { caller, .. } => format!("told {user} {kind} {}", caller.as_str()),
+    }
 }
