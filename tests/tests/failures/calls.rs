@@ -76,8 +76,7 @@ impl Operation {
             | Self::RecordQuality
             | Self::ReadCalls
             | Self::RenewSockets
-            | Self::CloseSocket
-            | Self::LoseSocket => Some(Stage::Connected),
+            | Self::CloseSocket => Some(Stage::Connected),
             _ => None,
         }
     }
@@ -108,9 +107,8 @@ impl Operation {
         let (storage, bus) = (scene.fixture.storage.clone(), scene.fixture.bus.clone());
         let plain = engine::open(storage, bus, clock, notifier, 5).await;
         let begun = begin(scene, &plain.unwrap(), &stage).await;
-        match self {
-            Self::RunRingDeadline | Self::LoseSocket => scene.wait(),
-            _ => {}
+        if self == Self::RunRingDeadline {
+            scene.wait();
         }
         scene.live = Some(begun);
     }
@@ -205,7 +203,7 @@ impl Operation {
                 presence.renew_sockets(&open).await?;
             }
             Self::CloseSocket => presence.close_socket(scene.live().socket.id).await?,
-            Self::RunRingDeadline | Self::LoseSocket => {
+            Self::RunRingDeadline => {
                 for _ in 0..3 {
                     scene.engine.run_due().await?;
                     scene.wait();

@@ -45,10 +45,7 @@ pub async fn sweep(store: &impl StoreUnderTest, operation: Operation) {
             // The job runner notes a failed job and goes on.
             let is_noted = matches!(
                 operation,
-                Operation::RunDue
-                    | Operation::UnblockTime
-                    | Operation::RunRingDeadline
-                    | Operation::LoseSocket
+                Operation::RunDue | Operation::UnblockTime | Operation::RunRingDeadline
             );
             let now = scene.dump().await;
             let is_whole = operation.may_hide_a_failure() && now == after;
