@@ -54,7 +54,8 @@ pub(crate) async fn of_event(
     let mut told = match (event.kind, words) {
         (EventKind::MessageSent, _) => {
             let message = engine.messaging().message_of_event(event).await?;
-            message.map_or_else(Vec::new, |message| vec![sent(message, words)])
+            let told = message.map(|message| of_message(message, logged, words));
+            return Ok(told.into_iter().collect());
         }
         (EventKind::MessagesRead, Words::Chat) => {
             vec![read(
@@ -78,6 +79,14 @@ pub(crate) async fn of_event(
         put(last, "feed_seq", logged.seq);
     }
     Ok(told)
+}
+
+/// What is told of a message that was sent, by the event that says so.
+pub(crate) fn of_message(message: Message, logged: &LoggedEvent, words: Words) -> Told {
+    let mut told = sent(message, words);
+    number(&mut told, logged.event.id);
+    put(&mut told, "feed_seq", logged.seq);
+    told
 }
 
 /// What is told of something that passes.
