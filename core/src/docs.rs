@@ -28,4 +28,6 @@ pub mod adr {
     pub mod adr_0009 {}
     #[doc = include_str!("docs/adr/0010-receipts-are-ranges.md")]
     pub mod adr_0010 {}
+    #[doc = include_str!("docs/adr/0011-bookings-of-many-slots-share-a-call.md")]
+    pub mod adr_0011 {}
 }
