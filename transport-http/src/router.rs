@@ -81,7 +81,9 @@ pub fn openapi() -> OpenApi {
     document.info = InfoBuilder::new()
         .title("Telemed")
         .version(env!("CARGO_PKG_VERSION"))
-        .description(Some("Bookings and messages between patients and doctors."))
+        .description(Some(
+            "Bookings, messages and calls between patients and doctors.",
+        ))
         .build();
     document
 }

@@ -99,7 +99,8 @@ pub(crate) async fn of_event(
     let mut told = match (event.kind, words) {
         (EventKind::MessageSent, _) => {
             let message = engine.messaging().message_of_event(event).await?;
-            message.map_or_else(Vec::new, |message| vec![sent(message, words)])
+            let told = message.map(|message| of_message(message, logged, words));
+            return Ok(told.into_iter().collect());
         }
         (EventKind::MessagesRead, Words::Chat) => {
             vec![read(
@@ -132,6 +133,14 @@ pub(crate) fn has_one_name(kind: EventKind) -> bool {
         kind,
         EventKind::MessageSent | EventKind::MessagesRead | EventKind::MessagesDelivered
     )
+}
+
+/// What is told of a message that was sent, by the event that says so.
+pub(crate) fn of_message(message: Message, logged: &LoggedEvent, words: Words) -> Told {
+    let mut told = sent(message, words);
+    number(std::slice::from_mut(&mut told), logged.event.id);
+    put(&mut told, "feed_seq", logged.seq);
+    told
 }
 
 /// What stands in a user's feed for each of these events, with the event: one entry for one event,

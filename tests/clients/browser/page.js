@@ -161,10 +161,17 @@ async function answer() {
   return { call_id, ice_servers };
 }
 
-// Asks the other side for a new way (an ICE restart), from either side.
+// Asks the other side for a new way (an ICE restart), from either side, until it has answered.
 async function restart() {
-  call.peer.connection.restartIce();
+  const { connection } = call.peer;
+  const fragment = () => /a=ice-ufrag:(.*)/.exec(connection.remoteDescription.sdp)[1];
+  const before = fragment();
+  connection.restartIce();
   await call.peer.offer();
+  while (connection.signalingState !== "stable") {
+    await new Promise((resolve) => (connection.onsignalingstatechange = resolve));
+  }
+  return { isNew: fragment() !== before };
 }
 
 async function hangUp() {

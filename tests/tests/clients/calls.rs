@@ -135,9 +135,11 @@ pub async fn two_pages_see_each_other() {
     scene.watch(FRAMES).await;
     // A new way is found in the middle of it, whoever asks for it.
     for page in ["doctor", "patient"] {
-        scene.browser.run(page, "restart", json!([])).await;
+        let restarted = scene.browser.run(page, "restart", json!([])).await;
+        assert_eq!(restarted["isNew"], true);
         scene.watch(1).await;
     }
+    assert_eq!(scene.browser.left_over("error"), 0);
 
     let hung_up = scene.browser.run("doctor", "hangUp", json!([])).await;
     let ended = scene.both("call:ended").await;

@@ -33,7 +33,7 @@ pub async fn a_call_stops_ringing_without_its_server(database: SharedDatabase) {
     let call = begun.expect(200)["data"]["call_id"].clone();
     let Pair { one, two, .. } = pair;
     let Visit { practice, .. } = two;
-    let mut gone = Arc::into_inner(practice).expect("nobody else is here");
+    let gone = Arc::into_inner(practice).expect("nobody else is here");
     gone.server.kill();
     assert!(begin.elapsed() < RINGS, "the server went too late");
 

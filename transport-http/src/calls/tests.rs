@@ -9,6 +9,7 @@ mod quality;
 
 use serde_json::{Value, json};
 
+use crate::testing::sockets::{Served, line};
 use crate::testing::*;
 
 impl House {
@@ -332,5 +333,25 @@ async fn a_message_belongs_to_a_call_of_its_participants() {
         let body = json!({"body": "x", "call_id": call});
         let answer = house.line(talk, &talk.patient, body).await;
         assert_eq!(answer.failed(400, "VALIDATION_ERROR")["field"], "call_id");
+    }
+}
+
+#[tokio::test]
+async fn a_message_over_a_socket_belongs_to_a_call_too() {
+    let served = Served::open().await;
+    let talk = served.house.talk().await;
+    let call = served.house.call_of(&talk).await;
+    let mut patient = served.connected(&talk.patient, json!({})).await;
+    for reference in [&json!("own"), &call] {
+        let mut body = line(&talk, "in the call");
+        body["call_id"] = reference.clone();
+        let answer = patient.ask("chat:message", &body).await;
+        assert_eq!(answer["data"]["call_id"], call, "{answer}");
+    }
+    for wrong in ["another", "0193b3a4-7d3e-7c3a-8f00-0000000000ca"] {
+        let mut body = line(&talk, "in no call");
+        body["call_id"] = wrong.into();
+        let answer = patient.ask("chat:message", &body).await;
+        assert_eq!(answer["error_code"], "VALIDATION_ERROR", "{answer}");
     }
 }

@@ -1,6 +1,6 @@
 //! Hands what happens to the sockets that it concerns: one task for all of them.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -61,7 +61,8 @@ pub(super) async fn run(
 
 struct Fanout {
     engine: Engine,
-    told: VecDeque<EventId>,
+    /// In the order in which they were told, and to be looked up.
+    told: (VecDeque<EventId>, HashSet<EventId>),
     watermark: Watermark,
     lagged: bool,
     round: u64,
@@ -71,7 +72,7 @@ impl Fanout {
     fn new(engine: Engine) -> Self {
         Self {
             engine,
-            told: VecDeque::new(),
+            told: Default::default(),
             watermark: Watermark::default(),
             lagged: false,
             round: 0,
@@ -108,13 +109,16 @@ impl Fanout {
     }
 
     fn is_first(&mut self, id: EventId) -> bool {
-        if self.told.contains(&id) {
+        let (order, known) = &mut self.told;
+        if !known.insert(id) {
             return false;
         }
-        if self.told.len() >= REMEMBERED {
-            self.told.pop_front();
+        order.push_back(id);
+        if order.len() > REMEMBERED
+            && let Some(oldest) = order.pop_front()
+        {
+            known.remove(&oldest);
         }
-        self.told.push_back(id);
         true
     }
 

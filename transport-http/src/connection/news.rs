@@ -6,6 +6,7 @@ use telemed_core::calls::Call;
 use telemed_core::error::{Code, Error};
 use telemed_core::id::{CallId, EventId, MessageId, UserId};
 use telemed_core::journal::{Audience, EventKind, Frame, LoggedEvent};
+use telemed_core::messaging::Message;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use uuid::Uuid;
 
@@ -70,16 +71,12 @@ impl News {
         voices: &[Voice],
     ) -> Result<Self, Error> {
         let mut news = Self::empty(logged.event.id);
-        if voices.contains(&Voice::Raw) && logged.event.kind == EventKind::MessageSent {
-            let message = engine.messaging().message_of_event(&logged.event).await?;
-            news.raw = message.and_then(|message| {
-                let delivers = Delivers {
-                    conversation: message.conversation,
-                    place: message.seq,
-                };
-                let frame = MessageFrame::of(&message, Some(logged.seq))?;
-                Some((frame.receiver(), message.id, frame.packet(delivers)))
-            });
+        if logged.event.kind == EventKind::MessageSent {
+            // Read and opened once, whatever the voices.
+            if let Some(message) = engine.messaging().message_of_event(&logged.event).await? {
+                news.of_message(&message, logged, voices);
+            }
+            return Ok(news);
         }
         for words in [Words::Chat, Words::Calls] {
             if voices.contains(&Voice::Events(words)) && !news.is_said(logged.event.kind, words) {
@@ -91,6 +88,26 @@ impl News {
             news.begins = logged.event.subject.as_uuid().map(CallId::new);
         }
         Ok(news)
+    }
+
+    fn of_message(&mut self, message: &Message, logged: &LoggedEvent, voices: &[Voice]) {
+        for voice in voices {
+            match voice {
+                Voice::Raw => {
+                    let delivers = Delivers {
+                        conversation: message.conversation,
+                        place: message.seq,
+                    };
+                    let frame = MessageFrame::of(message, Some(logged.seq));
+                    self.raw =
+                        frame.map(|frame| (frame.receiver(), message.id, frame.packet(delivers)));
+                }
+                Voice::Events(words) => {
+                    let told = told::of_message(message.clone(), logged, *words);
+                    *self.packets_in(*words) = packets(&[told]);
+                }
+            }
+        }
     }
 
     /// Something that passes, for sockets with these voices.

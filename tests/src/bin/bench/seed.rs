@@ -62,6 +62,22 @@ pub async fn engine_at(path: &Path, clock: Arc<ManualClock>) -> Engine {
     engine_with(path, Arc::new(Pbkdf2Hasher::new(1, entropy)), clock).await
 }
 
+/// The same, to be filled: a commit does not wait for the disk, and pages that are written again
+/// and again are copied once in a long while.
+pub async fn engine_to_fill(path: &Path, clock: Arc<ManualClock>) -> Engine {
+    let options = SqliteOptions {
+        relaxed_durability: true,
+        checkpoint_pages: 50_000,
+        ..SqliteOptions::default()
+    };
+    let bus = Arc::new(LocalBus::default());
+    let storage = SqliteStore::open(path, &options, bus.clone()).expect("a store");
+    // Other ids than those of an engine that is opened on it later.
+    let entropy = Arc::new(SeededEntropy::new(u64::MAX - u64::from(std::process::id())));
+    let hasher = Arc::new(Pbkdf2Hasher::new(1, entropy.clone()));
+    engine_over(Arc::new(storage), bus, hasher, clock, entropy).await
+}
+
 /// A clock that stands at the beginning.
 pub fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::at(Timestamp::from_micros(START)))
@@ -80,19 +96,15 @@ async fn engine_with(
 ) -> Engine {
     let bus = Arc::new(LocalBus::default());
     let storage = SqliteStore::open(path, &SqliteOptions::default(), bus.clone()).expect("a store");
-    engine_over(Arc::new(storage), bus, hasher, clock).await
+    let entropy = Arc::new(SeededEntropy::new(std::process::id().into()));
+    engine_over(Arc::new(storage), bus, hasher, clock, entropy).await
 }
 
 /// The same over any store.
 pub async fn engine_on(storage: Arc<dyn Storage>, bus: Arc<dyn EventBus>) -> Engine {
     let entropy = Arc::new(SeededEntropy::new(std::process::id().into()));
-    engine_over(
-        storage,
-        bus,
-        Arc::new(Pbkdf2Hasher::new(1, entropy)),
-        clock(),
-    )
-    .await
+    let hasher = Arc::new(Pbkdf2Hasher::new(1, entropy.clone()));
+    engine_over(storage, bus, hasher, clock(), entropy).await
 }
 
 async fn engine_over(
@@ -100,8 +112,8 @@ async fn engine_over(
     bus: Arc<dyn EventBus>,
     hasher: Arc<dyn PasswordHasher>,
     clock: Arc<ManualClock>,
+    entropy: Arc<SeededEntropy>,
 ) -> Engine {
-    let entropy = Arc::new(SeededEntropy::new(std::process::id().into()));
     let parts = EngineParts {
         storage,
         bus,

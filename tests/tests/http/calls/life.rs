@@ -173,7 +173,7 @@ async fn presence_by_http() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_gives_out_the_relays_that_it_was_given() {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("turn.secret");
     std::fs::write(&secret, "a shared secret\n").unwrap();
