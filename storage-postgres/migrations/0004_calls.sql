@@ -105,11 +105,11 @@ CREATE TABLE presence_leases (
     heard_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL,
     seen_at BIGINT NOT NULL,
-    is_handed_out BOOLEAN NOT NULL DEFAULT false
+    is_noted BOOLEAN NOT NULL DEFAULT false
 ) WITH (fillfactor = 70);
 CREATE INDEX presence_leases_user ON presence_leases (user_id, expires_at);
--- Which lapse next, and which have lapsed and were handed out.
-CREATE INDEX presence_leases_lapse ON presence_leases (is_handed_out, expires_at);
+-- Which lapse next, and which have lapsed and were noted.
+CREATE INDEX presence_leases_lapse ON presence_leases (is_noted, expires_at);
 
 -- What stays of a user: when he was last seen by leases that are gone, and what was told of him,
 -- last and before that: an upsert can return nothing else.

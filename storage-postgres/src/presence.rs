@@ -54,12 +54,18 @@ impl PresenceStore for PostgresStore {
         .await
     }
 
-    async fn claim_lapsed_leases(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<Lease>> {
-        self.call(
-            Repeat::IfUndone,
-            (now, limit),
-            |connection, (now, limit)| Box::pin(leases::claim(connection, *now, *limit)),
-        )
+    async fn lapsed_leases(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<Lease>> {
+        self.read((now, limit), |connection, (now, limit)| {
+            Box::pin(leases::lapsed(connection, *now, *limit))
+        })
+        .await
+    }
+
+    async fn note_lapsed_leases(&self, leases: &[LeaseId], now: Timestamp) -> StoreResult<()> {
+        let lapsed = (leases.to_vec(), now);
+        self.call(Repeat::Always, lapsed, |connection, (leases, now)| {
+            Box::pin(leases::note_lapsed(connection, leases, *now))
+        })
         .await
     }
 

@@ -99,7 +99,7 @@ CREATE INDEX quality_samples_loss ON quality_samples (call_id, user_id, loss)
 
 -- presence ---------------------------------------------------------------------------------
 
--- A lease that has lapsed is handed out once. No index has both the user and the end: the end
+-- What follows from a lapse is noted when it is done. No index has both the user and the end: the end
 -- moves all the time.
 CREATE TABLE presence_leases (
     id BLOB PRIMARY KEY CHECK (length(id) = 16),
@@ -113,13 +113,13 @@ CREATE TABLE presence_leases (
     current_appointment INTEGER,
     heard_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
-    is_handed_out INTEGER NOT NULL DEFAULT 0 CHECK (is_handed_out IN (0, 1)),
+    is_noted INTEGER NOT NULL DEFAULT 0 CHECK (is_noted IN (0, 1)),
     CHECK (status = 'online' OR status = 'away' OR status = 'idle' OR status = 'busy'
            OR status = 'offline' OR status = 'do_not_disturb')
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX presence_leases_user ON presence_leases (user_id);
-CREATE INDEX presence_leases_open ON presence_leases (expires_at, id) WHERE is_handed_out = 0;
-CREATE INDEX presence_leases_lapsed ON presence_leases (expires_at) WHERE is_handed_out = 1;
+CREATE INDEX presence_leases_open ON presence_leases (expires_at, id) WHERE is_noted = 0;
+CREATE INDEX presence_leases_lapsed ON presence_leases (expires_at) WHERE is_noted = 1;
 
 -- What stays when leases are gone: when somebody was seen last, and what others were told of him.
 CREATE TABLE presence (

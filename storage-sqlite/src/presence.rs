@@ -39,8 +39,14 @@ impl PresenceStore for SqliteStore {
             .await
     }
 
-    async fn claim_lapsed_leases(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<Lease>> {
-        self.write(move |context| leases::claim_lapsed(context.connection(), now, limit))
+    async fn lapsed_leases(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<Lease>> {
+        self.read(move |connection| leases::lapsed(connection, now, limit))
+            .await
+    }
+
+    async fn note_lapsed_leases(&self, leases: &[LeaseId], now: Timestamp) -> StoreResult<()> {
+        let leases = leases.to_vec();
+        self.write(move |context| leases::note_lapsed(context.connection(), &leases, now))
             .await
     }
 

@@ -196,7 +196,7 @@ fn the_steps_see_every_outcome() {
         ("quality_samples", "NamedSample"),
         ("put_lease", "true false"),
         ("renew_leases", "LeaseId"),
-        ("claim_lapsed_leases", "Lease"),
+        ("lapsed_leases", "Lease"),
         ("drop_lapsed_leases", "0 1 2"),
         ("note_told_status", "Online Offline DoNotDisturb"),
         ("are_contacts", "true false"),

@@ -71,7 +71,6 @@ fn main() -> ExitCode {
                 nobody_is_in_two_calls_however_they_cross,
                 one_of_many_changes_from_two_servers_wins,
                 a_call_and_its_appointment_do_not_wait_for_each_other,
-                each_lapsed_lease_goes_to_one_server,
                 leases_are_renewed_in_any_order;
             conflicts:
                 one_of_many_gets_the_address,

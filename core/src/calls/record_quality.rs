@@ -50,27 +50,31 @@ impl Calls<'_> {
         let before = match added {
             AddSampleOutcome::NotFound => return Err(missing(reference)),
             AddSampleOutcome::Repeated(earlier) if earlier.measured == sample.measured => {
+                // What follows from it may have failed the first time.
+                self.hear_each_other(actor, &call).await?;
                 return Ok(earlier);
             }
             AddSampleOutcome::Repeated(_) => return Err(Error::new(Code::IdempotencyMismatch)),
             AddSampleOutcome::Added { before } => before,
         };
-        if matches!(
-            call.progress.state,
-            CallState::Accepted | CallState::Connecting
-        ) {
-            let connect = CallAction::Connect;
-            match self
-                .advance(actor, Action::MeasureCall, call.clone(), &connect, None)
-                .await
-            {
-                // It ended in the meantime; the sample stands.
-                Err(error) if error.code == Code::CallState => {}
-                other => drop(other?),
-            }
-        }
+        self.hear_each_other(actor, &call).await?;
         self.tell_quality(&call, &sample, before.as_ref());
         Ok(sample)
+    }
+
+    /// Who measures is connected.
+    async fn hear_each_other(&self, actor: &Actor, call: &Call) -> Result<(), Error> {
+        let state = call.progress.state;
+        if !matches!(state, CallState::Accepted | CallState::Connecting) {
+            return Ok(());
+        }
+        let connect = CallAction::Connect;
+        let advanced = self.advance(actor, Action::MeasureCall, call.clone(), &connect, None);
+        match advanced.await {
+            // It ended in the meantime; the sample stands.
+            Err(error) if error.code == Code::CallState => Ok(()),
+            other => other.map(drop),
+        }
     }
 
     /// A sample that is repeated under a key has the same id.

@@ -44,7 +44,6 @@ impl Engine {
     /// # Errors
     /// When the store fails; jobs that were claimed wait for the end of their lease.
     pub async fn run_due(&self) -> Result<RunReport, Error> {
-        self.presence().sweep().await?;
         let now = self.now();
         let lease_until = now.plus(self.inner.parts.settings.job_lease);
         let store = self.inner.storage();
@@ -66,6 +65,8 @@ impl Engine {
                 JobEnd::Dead => report.dead += 1,
             }
         }
+        // After the jobs, which must not wait for a lease that cannot be looked at.
+        self.presence().sweep().await?;
         let lapse = store.next_lease_lapse().await?;
         report.has_leases = lapse.is_some();
         report.next_due = store.next_job_due().await?.into_iter().chain(lapse).min();

@@ -21,7 +21,7 @@ pub(crate) struct PresenceState {
 
 struct Row {
     lease: Lease,
-    is_handed_out: bool,
+    is_noted: bool,
 }
 
 impl PresenceState {
@@ -82,7 +82,7 @@ impl PresenceStore for MemoryStorage {
             }
             let row = Row {
                 lease: lease.clone(),
-                is_handed_out: false,
+                is_noted: false,
             };
             presence.leases.insert(lease.id, row);
             presence.heard_of(lease.user, lease.heard_at);
@@ -100,7 +100,7 @@ impl PresenceStore for MemoryStorage {
             let mut renewed = BTreeSet::new();
             for id in leases {
                 let row = state.presence.leases.get_mut(id);
-                let believed = |row: &&mut Row| row.lease.expires_at > now && !row.is_handed_out;
+                let believed = |row: &&mut Row| row.lease.expires_at > now && !row.is_noted;
                 let Some(row) = row.filter(believed) else {
                     continue;
                 };
@@ -127,25 +127,35 @@ impl PresenceStore for MemoryStorage {
         Ok(())
     }
 
-    async fn claim_lapsed_leases(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<Lease>> {
-        Ok(self.transaction(|state, _| {
-            let rows = state.presence.leases.values_mut();
+    async fn lapsed_leases(&self, now: Timestamp, limit: u32) -> StoreResult<Vec<Lease>> {
+        Ok(self.read(|state| {
+            let rows = state.presence.leases.values();
             let mut lapsed: Vec<_> = rows
-                .filter(|row| row.lease.expires_at <= now && !row.is_handed_out)
+                .filter(|row| row.lease.expires_at <= now && !row.is_noted)
+                .map(|row| row.lease.clone())
                 .collect();
-            lapsed.sort_by_key(|row| row.lease.expires_at);
+            lapsed.sort_by_key(|lease| (lease.expires_at, lease.id));
             lapsed.truncate(limit as usize);
-            for row in &mut lapsed {
-                row.is_handed_out = true;
-            }
-            lapsed.into_iter().map(|row| row.lease.clone()).collect()
+            lapsed
         }))
+    }
+
+    async fn note_lapsed_leases(&self, leases: &[LeaseId], now: Timestamp) -> StoreResult<()> {
+        self.transaction(|state, _| {
+            for id in leases {
+                let row = state.presence.leases.get_mut(id);
+                if let Some(row) = row.filter(|row| row.lease.expires_at <= now) {
+                    row.is_noted = true;
+                }
+            }
+        });
+        Ok(())
     }
 
     async fn next_lease_lapse(&self) -> StoreResult<Option<Timestamp>> {
         Ok(self.read(|state| {
             let rows = state.presence.leases.values();
-            rows.filter(|row| !row.is_handed_out)
+            rows.filter(|row| !row.is_noted)
                 .map(|row| row.lease.expires_at)
                 .min()
         }))
@@ -165,7 +175,7 @@ impl PresenceStore for MemoryStorage {
         Ok(self.transaction(|state, _| {
             let leases = &mut state.presence.leases;
             let count = leases.len();
-            leases.retain(|_, row| !row.is_handed_out || row.lease.expires_at >= before);
+            leases.retain(|_, row| !row.is_noted || row.lease.expires_at >= before);
             (count - leases.len()) as u64
         }))
     }

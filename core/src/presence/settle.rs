@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::engine::data;
 use crate::error::Error;
-use crate::id::{EventId, UserId};
+use crate::id::{EventId, LeaseId, UserId};
 use crate::journal::{Audience, Frame, FrameKind};
 use crate::presence::{ContactBounds, Presence, PresenceStatus, Presences};
 use crate::scheduling::CARE;
@@ -27,27 +27,24 @@ impl Presences<'_> {
         let storage = self.inner().storage();
         let mut swept = 0;
         loop {
-            let lapsed = storage
-                .claim_lapsed_leases(self.engine.now(), BATCH)
-                .await?;
-            let count = u32::try_from(lapsed.len()).unwrap_or(u32::MAX);
+            let now = self.engine.now();
+            let lapsed = storage.lapsed_leases(now, BATCH).await?;
+            if lapsed.is_empty() {
+                return Ok(swept);
+            }
+            // What is done twice, by another node or after a failure, comes to the same.
             for lease in &lapsed {
-                if let Err(error) = self.engine.calls().socket_is_gone(lease).await {
-                    // To be handed out again: a call must not wait for ever.
-                    tracing::warn!(%error, "a lapsed lease is looked at again");
-                    storage.put_lease(lease).await?;
-                }
+                self.engine.calls().socket_is_gone(lease).await?;
             }
             let mut users: Vec<UserId> = lapsed.iter().map(|lease| lease.user).collect();
             users.sort();
             users.dedup();
             for user in users {
-                self.settle(user).await;
+                self.try_settle(user).await?;
             }
-            swept += count;
-            if count < BATCH {
-                return Ok(swept);
-            }
+            let ids: Vec<LeaseId> = lapsed.iter().map(|lease| lease.id).collect();
+            storage.note_lapsed_leases(&ids, now).await?;
+            swept += u32::try_from(lapsed.len()).unwrap_or(u32::MAX);
         }
     }
 

@@ -30,7 +30,7 @@ store_trait! {
         ///
         /// # Behavior
         /// - `a_renewed_lease_lives_on`: its user was heard of at `now`; one that has lapsed, was
-        ///   handed out as lapsed (the clocks of two servers differ) or is unknown is left out.
+        ///   noted as lapsed (the clocks of two servers differ) or is unknown is left out.
         async fn renew_leases(&self, leases: &[LeaseId], now: Timestamp, until: Timestamp) -> Vec<LeaseId>;
 
         /// Ends a lease at a time, unless it ends before; its device was heard of at `now`, and so
@@ -41,14 +41,22 @@ store_trait! {
         ///   is.
         async fn end_lease(&self, lease: LeaseId, now: Timestamp, at: Timestamp) -> ();
 
-        /// Leases that have lapsed by now and were not handed out as such before: of more than
-        /// `limit` the earliest; in any order.
+        /// Leases that have lapsed by now and were not noted as such: the earliest first, at most
+        /// `limit`. Whoever does what follows from a lapse notes it after that, so that a caller
+        /// who dies in between leaves it to the next.
         ///
         /// # Behavior
-        /// - `a_lapsed_lease_is_handed_out_once`: to one of several callers.
-        async fn claim_lapsed_leases(&self, now: Timestamp, limit: u32) -> Vec<Lease>;
+        /// - `a_lapsed_lease_is_listed_until_it_is_noted`
+        async fn lapsed_leases(&self, now: Timestamp, limit: u32) -> Vec<Lease>;
 
-        /// When the next lease lapses that was not handed out yet.
+        /// Notes that these leases had lapsed at `now`, and that what follows from it is done.
+        ///
+        /// # Behavior
+        /// - `a_lapsed_lease_is_listed_until_it_is_noted`: one that was made anew since then is not
+        ///   noted; noted twice it stays so.
+        async fn note_lapsed_leases(&self, leases: &[LeaseId], now: Timestamp) -> ();
+
+        /// When the next lease lapses that was not noted yet.
         ///
         /// # Behavior
         /// - `the_next_lapse_is_the_earliest`
@@ -61,7 +69,7 @@ store_trait! {
         /// - `lapsed_leases_are_kept_for_a_while`: until [`PresenceStore::drop_lapsed_leases`].
         async fn leases_of(&self, user: UserId) -> Vec<Lease>;
 
-        /// Drops leases that have lapsed before this and were handed out; returns how many went.
+        /// Drops leases that have lapsed before this and were noted; returns how many went.
         ///
         /// # Behavior
         /// - `lapsed_leases_are_kept_for_a_while`

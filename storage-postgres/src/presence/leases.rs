@@ -24,7 +24,7 @@ pub(super) async fn put(connection: &mut Connection, lease: &Lease) -> StoreResu
                  status = excluded.status, current_call = excluded.current_call,
                  current_appointment = excluded.current_appointment,
                  heard_at = excluded.heard_at, expires_at = excluded.expires_at,
-                 seen_at = greatest(held.seen_at, excluded.seen_at), is_handed_out = false
+                 seen_at = greatest(held.seen_at, excluded.seen_at), is_noted = false
              WHERE held.user_id = excluded.user_id"
     );
     let put = change(
@@ -62,7 +62,7 @@ pub(super) async fn renew(
          FROM {AT_ONCE}
          WHERE id = ANY (ARRAY(
              SELECT id FROM presence_leases
-             WHERE id = ANY ($1) AND expires_at > $2 AND NOT is_handed_out
+             WHERE id = ANY ($1) AND expires_at > $2 AND NOT is_noted
              ORDER BY id FOR NO KEY UPDATE))
          RETURNING id"
     );
@@ -94,40 +94,53 @@ pub(super) async fn end(
         .map(drop)
 }
 
-/// Hands out leases that have lapsed. Those that another server is handing out are passed over,
-/// not waited for.
-pub(super) async fn claim(
+/// Leases that have lapsed and were not noted as such, the earliest first.
+pub(super) async fn lapsed(
     connection: &mut Connection,
     now: Timestamp,
     limit: u32,
 ) -> StoreResult<Vec<Lease>> {
     let sql = format!(
-        "UPDATE presence_leases AS lease SET is_handed_out = true
-         FROM {AT_ONCE}
-         WHERE id = ANY (ARRAY(
-             SELECT id FROM presence_leases WHERE NOT is_handed_out AND expires_at <= $1
-             ORDER BY expires_at, id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED))
-         RETURNING {}",
+        "SELECT {} FROM presence_leases AS lease
+         WHERE NOT is_noted AND expires_at <= $1
+         ORDER BY expires_at, id LIMIT $2",
         rows::LEASE
     );
+    let action = "reading lapsed leases";
     let values = (now.micros(), i64::from(limit));
-    let mut claimed = all(
+    all(connection, action, &sql, values, rows::lease).await
+}
+
+/// Notes that leases had lapsed. They are locked in the order of their ids, as everywhere.
+pub(super) async fn note_lapsed(
+    connection: &mut Connection,
+    leases: &[LeaseId],
+    now: Timestamp,
+) -> StoreResult<()> {
+    let ids: Vec<_> = leases.iter().map(|lease| lease.get()).collect();
+    let sql = format!(
+        "UPDATE presence_leases AS lease SET is_noted = true
+         FROM {AT_ONCE}
+         WHERE id = ANY (ARRAY(
+             SELECT id FROM presence_leases
+             WHERE id = ANY ($1) AND expires_at <= $2 AND NOT is_noted
+             ORDER BY id FOR NO KEY UPDATE))"
+    );
+    change(
         connection,
-        "claiming lapsed leases",
+        "noting lapsed leases",
         &sql,
-        values,
-        rows::lease,
+        (ids, now.micros()),
     )
-    .await?;
-    claimed.sort_unstable_by_key(|lease| (lease.expires_at, lease.id));
-    Ok(claimed)
+    .await
+    .map(drop)
 }
 
 pub(super) async fn next_lapse(connection: &mut Connection) -> StoreResult<Option<Timestamp>> {
     one(
         connection,
         "finding the next lapse",
-        "SELECT expires_at FROM presence_leases WHERE NOT is_handed_out
+        "SELECT expires_at FROM presence_leases WHERE NOT is_noted
          ORDER BY expires_at LIMIT 1",
         (),
         instant,
@@ -146,14 +159,14 @@ pub(super) async fn of(connection: &mut Connection, user: UserId) -> StoreResult
     all(connection, action, &sql, (user.get(),), rows::lease).await
 }
 
-/// Drops some leases that have lapsed before and were handed out, and keeps when their users were
+/// Drops some leases that have lapsed before and were noted, and keeps when their users were
 /// seen. Returns how many went.
 pub(super) async fn drop_some(connection: &mut Connection, before: Timestamp) -> StoreResult<u64> {
     let sql = format!(
         "WITH gone AS (
              DELETE FROM presence_leases USING {AT_ONCE}
              WHERE id = ANY (ARRAY(
-                 SELECT id FROM presence_leases WHERE is_handed_out AND expires_at < $1
+                 SELECT id FROM presence_leases WHERE is_noted AND expires_at < $1
                  LIMIT 1000 FOR UPDATE SKIP LOCKED))
              RETURNING user_id, seen_at
          ), kept AS (

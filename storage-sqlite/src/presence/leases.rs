@@ -47,7 +47,7 @@ pub(super) fn put(connection: &Connection, lease: &Lease) -> StoreResult<Verdict
              device_type = excluded.device_type, source = excluded.source,
              status = excluded.status, current_call = excluded.current_call,
              current_appointment = excluded.current_appointment, heard_at = excluded.heard_at,
-             expires_at = excluded.expires_at, is_handed_out = 0
+             expires_at = excluded.expires_at, is_noted = 0
          WHERE user_id = excluded.user_id",
         params![
             lease.id.get().as_bytes(),
@@ -99,7 +99,7 @@ pub(super) fn renew(
         "renewing leases",
         "UPDATE presence_leases SET heard_at = ?2, expires_at = ?3
          WHERE id IN (SELECT unhex(value) FROM json_each(?1))
-             AND expires_at > ?2 AND is_handed_out = 0
+             AND expires_at > ?2 AND is_noted = 0
          RETURNING id, user_id",
         (
             serde_json::Value::from(ids).to_string(),
@@ -138,25 +138,41 @@ pub(super) fn end(
     Ok(Verdict::Keep(()))
 }
 
-/// Hands out the leases that have lapsed, the earliest of more than the limit.
-pub(super) fn claim_lapsed(
+/// Leases that have lapsed and were not noted as such, the earliest first.
+pub(super) fn lapsed(
     connection: &Connection,
     now: Timestamp,
     limit: u32,
-) -> StoreResult<Verdict<Vec<Lease>>> {
+) -> StoreResult<Vec<Lease>> {
     let sql = format!(
-        "UPDATE presence_leases SET is_handed_out = 1
-         WHERE id IN (SELECT id FROM presence_leases
-                      WHERE is_handed_out = 0 AND expires_at <= ?1
-                      ORDER BY expires_at, id LIMIT ?2)
-         RETURNING {LEASE}"
+        "SELECT {LEASE} FROM presence_leases
+         WHERE is_noted = 0 AND expires_at <= ?1
+         ORDER BY expires_at, id LIMIT ?2"
     );
-    let action = "handing out lapsed leases";
-    let lapsed = all(connection, action, &sql, (now.micros(), limit), lease)?;
-    Ok(if lapsed.is_empty() {
-        Verdict::Undo(lapsed)
+    let action = "reading lapsed leases";
+    all(connection, action, &sql, (now.micros(), limit), lease)
+}
+
+/// Notes that leases had lapsed.
+pub(super) fn note_lapsed(
+    connection: &Connection,
+    leases: &[LeaseId],
+    now: Timestamp,
+) -> StoreResult<Verdict<()>> {
+    let mut noted = 0;
+    for lease in leases {
+        noted += change(
+            connection,
+            "noting a lapsed lease",
+            "UPDATE presence_leases SET is_noted = 1
+             WHERE id = ?1 AND expires_at <= ?2 AND is_noted = 0",
+            (lease.get().as_bytes(), now.micros()),
+        )?;
+    }
+    Ok(if noted == 0 {
+        Verdict::Undo(())
     } else {
-        Verdict::Keep(lapsed)
+        Verdict::Keep(())
     })
 }
 
@@ -164,7 +180,7 @@ pub(super) fn next_lapse(connection: &Connection) -> StoreResult<Option<Timestam
     one(
         connection,
         "looking for the next lapse of a lease",
-        "SELECT expires_at FROM presence_leases WHERE is_handed_out = 0
+        "SELECT expires_at FROM presence_leases WHERE is_noted = 0
          ORDER BY expires_at, id LIMIT 1",
         [],
         instant,
@@ -184,7 +200,7 @@ pub(super) fn drop_lapsed(connection: &Connection, before: Timestamp) -> StoreRe
     let dropped = change(
         connection,
         "dropping lapsed leases",
-        "DELETE FROM presence_leases WHERE is_handed_out = 1 AND expires_at < ?1",
+        "DELETE FROM presence_leases WHERE is_noted = 1 AND expires_at < ?1",
         [before.micros()],
     )?;
     Ok(dropped as u64)

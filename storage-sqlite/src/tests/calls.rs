@@ -186,7 +186,8 @@ async fn presence(store: &SqliteStore, patient: UserId, doctor: UserId) {
     assert_eq!(renewed.unwrap(), [long.id]);
     store.end_lease(short.id, NOW, NOW).await.unwrap();
     assert_eq!(store.next_lease_lapse().await.unwrap(), Some(NOW));
-    assert_eq!(store.claim_lapsed_leases(NOW, 9).await.unwrap().len(), 1);
+    assert_eq!(store.lapsed_leases(NOW, 9).await.unwrap().len(), 1);
+    store.note_lapsed_leases(&[short.id], NOW).await.unwrap();
     assert_eq!(store.leases_of(doctor).await.unwrap().len(), 1);
     let later = NOW.plus(hours(2));
     assert_eq!(store.drop_lapsed_leases(later).await.unwrap(), 1);
@@ -228,7 +229,7 @@ async fn a_lease_and_a_sample_cost_few_statements() {
     let until = NOW.plus(hours(2));
     store.renew_leases(&[lease.id], NOW, until).await.unwrap();
     assert_eq!(statements(&watch), 2);
-    store.claim_lapsed_leases(NOW, 9).await.unwrap();
+    store.lapsed_leases(NOW, 9).await.unwrap();
     assert_eq!(statements(&watch), 1);
     let online = PresenceStatus::Online;
     for expected in [2, 1] {

@@ -16,7 +16,7 @@ const MAY_SCAN: &[&str] = &[
     "SELECT id FROM clinics ORDER BY id LIMIT 1",
     // The first row of an index.
     "SELECT ready_at FROM jobs WHERE is_dead = 0 ORDER BY ready_at, id LIMIT 1",
-    "SELECT expires_at FROM presence_leases WHERE is_handed_out = 0\n         ORDER",
+    "SELECT expires_at FROM presence_leases WHERE is_noted = 0\n         ORDER",
     // A clinic moves to another zone perhaps once in its life.
     "SELECT id, starts_at, local_day FROM slots WHERE clinic_id",
 ];
@@ -144,8 +144,8 @@ const INDEXES: &[(&str, &str)] = &[
         "SEARCH call_parties USING COVERING INDEX call_parties_live (user_id=?)",
     ),
     (
-        "UPDATE presence_leases SET is_handed_out = 1",
-        "COVERING INDEX presence_leases_open (expires_at<?)",
+        "WHERE is_noted = 0 AND expires_at <= ?1",
+        "INDEX presence_leases_open (expires_at<?)",
     ),
     (
         "SELECT expires_at FROM presence_leases",

@@ -55,10 +55,11 @@ impl World {
         rows.remove(0)
     }
 
-    /// Leases that have lapsed and were not handed out, by id.
+    /// Leases that have lapsed and were not noted, by id; they are noted by this.
     pub async fn lapsed(&self, now: Timestamp) -> Vec<LeaseId> {
-        let lapsed = self.storage.claim_lapsed_leases(now, 1000).await.unwrap();
+        let lapsed = self.storage.lapsed_leases(now, 1000).await.unwrap();
         let mut ids: Vec<_> = lapsed.iter().map(|lease| lease.id).collect();
+        self.storage.note_lapsed_leases(&ids, now).await.unwrap();
         ids.sort_unstable();
         ids
     }

@@ -286,7 +286,7 @@ pub enum Operation {
         lease: usize,
         minutes: i64,
     },
-    ClaimLeases {
+    NoteLapses {
         limit: u32,
     },
     DropLeases {

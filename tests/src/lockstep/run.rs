@@ -190,7 +190,7 @@ impl Pair {
             Do::PutLease { .. }
             | Do::RenewLeases { .. }
             | Do::EndLease { .. }
-            | Do::ClaimLeases { .. }
+            | Do::NoteLapses { .. }
             | Do::DropLeases { .. }
             | Do::NoteTold { .. }
             | Do::ReadPresence { .. } => self.presence(step).await,

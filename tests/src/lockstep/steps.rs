@@ -435,7 +435,7 @@ fn coming_and_going() -> impl Strategy<Value = Operation> {
             |(leases, minutes)| Do::RenewLeases { leases, minutes }
         ),
         2 => (lease(), -2i64..9).prop_map(|(lease, minutes)| Do::EndLease { lease, minutes }),
-        2 => (0u32..4).prop_map(|limit| Do::ClaimLeases { limit }),
+        2 => (0u32..4).prop_map(|limit| Do::NoteLapses { limit }),
         1 => (0i64..20).prop_map(|minutes| Do::DropLeases { minutes }),
         2 => (person(), status()).prop_map(|(user, status)| Do::NoteTold { user, status }),
         3 => (person(), 1i64..9, -60i64..600, 0u32..6).prop_map(

@@ -76,7 +76,8 @@ impl Operation {
             | Self::RecordQuality
             | Self::ReadCalls
             | Self::RenewSockets
-            | Self::CloseSocket => Some(Stage::Connected),
+            | Self::CloseSocket
+            | Self::LoseSocket => Some(Stage::Connected),
             _ => None,
         }
     }
@@ -107,8 +108,9 @@ impl Operation {
         let (storage, bus) = (scene.fixture.storage.clone(), scene.fixture.bus.clone());
         let plain = engine::open(storage, bus, clock, notifier, 5).await;
         let begun = begin(scene, &plain.unwrap(), &stage).await;
-        if self == Self::RunRingDeadline {
-            scene.wait();
+        match self {
+            Self::RunRingDeadline | Self::LoseSocket => scene.wait(),
+            _ => {}
         }
         scene.live = Some(begun);
     }
@@ -203,7 +205,7 @@ impl Operation {
                 presence.renew_sockets(&open).await?;
             }
             Self::CloseSocket => presence.close_socket(scene.live().socket.id).await?,
-            Self::RunRingDeadline => {
+            Self::RunRingDeadline | Self::LoseSocket => {
                 for _ in 0..3 {
                     scene.engine.run_due().await?;
                     scene.wait();

@@ -138,6 +138,7 @@ operations! {
     CloseSocket: Unkeyed,
     ReadPresence: Read,
     RunRingDeadline: Resumed,
+    LoseSocket: Resumed,
     RunDue: Resumed,
     SealAudit: Resumed,
     VerifyAudit: Resumed,
@@ -209,7 +210,8 @@ impl Operation {
             | Self::RenewSockets
             | Self::CloseSocket
             | Self::ReadPresence
-            | Self::RunRingDeadline => self.presence(scene).await,
+            | Self::RunRingDeadline
+            | Self::LoseSocket => self.presence(scene).await,
             Self::RunDue => scene.engine.run_due().await.map(drop),
             Self::SealAudit => scene.engine.seal_audit().await.map(drop),
             Self::VerifyAudit => {

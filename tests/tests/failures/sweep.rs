@@ -45,7 +45,10 @@ pub async fn sweep(store: &impl StoreUnderTest, operation: Operation) {
             // The job runner notes a failed job and goes on.
             let is_noted = matches!(
                 operation,
-                Operation::RunDue | Operation::UnblockTime | Operation::RunRingDeadline
+                Operation::RunDue
+                    | Operation::UnblockTime
+                    | Operation::RunRingDeadline
+                    | Operation::LoseSocket
             );
             let now = scene.dump().await;
             let is_whole = operation.may_hide_a_failure() && now == after;

@@ -200,47 +200,6 @@ pub async fn a_call_and_its_appointment_do_not_wait_for_each_other(place: Place)
     assert_eq!(status, AppointmentStatus::InProgress);
 }
 
-pub async fn each_lapsed_lease_goes_to_one_server(place: Place) {
-    const LEASES: usize = 150;
-    let servers = Servers::on(&place).await;
-    let user = servers.world.patient().await;
-    let mut expected = BTreeSet::new();
-    for _ in 0..LEASES {
-        expected.insert(servers.world.lease(user, 1).await.id);
-    }
-    // What somebody is handing out is passed over, and not waited for.
-    let mut beside = place.beside().await;
-    let held = "BEGIN; SELECT FROM presence_leases ORDER BY expires_at, id LIMIT 7 FOR UPDATE";
-    beside.run(held).await;
-    let some = servers.stores[0].claim_lapsed_leases(at(2), 7).await;
-    let mut claimed: Vec<LeaseId> = some.unwrap().iter().map(|lease| lease.id).collect();
-    assert!(
-        claimed
-            .iter()
-            .all(|id| !expected.iter().take(7).any(|held| held == id))
-    );
-    assert_eq!(claimed.len(), 7);
-    beside.run("COMMIT").await;
-    let others = together(6, |number| {
-        let servers = Arc::clone(&servers);
-        async move {
-            let mut own: Vec<LeaseId> = Vec::new();
-            loop {
-                let store = &servers.stores[number % 2];
-                let some = store.claim_lapsed_leases(at(2), 7).await.unwrap();
-                if some.is_empty() {
-                    return own;
-                }
-                own.extend(some.iter().map(|lease| lease.id));
-            }
-        }
-    })
-    .await;
-    claimed.extend(others.into_iter().flatten());
-    assert_eq!(claimed.len(), LEASES);
-    assert_eq!(claimed.into_iter().collect::<BTreeSet<_>>(), expected);
-}
-
 pub async fn leases_are_renewed_in_any_order(place: Place) {
     let servers = Servers::on(&place).await;
     let user = servers.world.patient().await;

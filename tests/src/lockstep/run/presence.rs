@@ -58,15 +58,15 @@ impl Pair {
                 let end = at(self.now + minutes);
                 both!(self, end_lease(id, self.at(), end));
             }
-            Operation::ClaimLeases { limit } => {
+            Operation::NoteLapses { limit } => {
                 let mut answers = Vec::new();
                 for store in [&self.world.storage, &self.other.storage] {
-                    let lapsed = store.claim_lapsed_leases(self.at(), *limit).await;
-                    let mut lapsed = lapsed.unwrap();
-                    lapsed.sort_unstable_by_key(|lease| lease.id);
+                    let lapsed = store.lapsed_leases(self.at(), *limit).await.unwrap();
+                    let ids: Vec<_> = lapsed.iter().map(|lease| lease.id).collect();
+                    store.note_lapsed_leases(&ids, self.at()).await.unwrap();
                     answers.push(lapsed);
                 }
-                self.same("claim_lapsed_leases", &answers);
+                self.same("lapsed_leases", &answers);
                 both!(self, next_lease_lapse());
             }
             Operation::DropLeases { minutes } => {

@@ -17,7 +17,7 @@ case_list! { "presence":
     a_changed_lease_lapses_again,
     a_renewed_lease_lives_on,
     a_lease_is_ended_early,
-    a_lapsed_lease_is_handed_out_once,
+    a_lapsed_lease_is_listed_until_it_is_noted,
     the_next_lapse_is_the_earliest,
     lapsed_leases_are_kept_for_a_while,
 }
@@ -57,7 +57,7 @@ async fn a_lease_is_believed_until_it_expires(world: Arc<World>) {
     assert_eq!(believed(at(5)).await, all[1..]);
     assert_eq!(believed(just_before(at(10))).await, all[1..]);
     assert_eq!(believed(at(10)).await, []);
-    // Whether a lapse was handed out makes no difference.
+    // Whether a lapse was noted makes no difference.
     world.lapsed(at(10)).await;
     assert_eq!(believed(just_before(at(10))).await, all[1..]);
 
@@ -180,7 +180,7 @@ async fn a_renewed_lease_lives_on(world: Arc<World>) {
     assert_eq!(renew(&[two.id], at(2), at(4)).await, [two.id]);
     assert_eq!(lease_of(&world, other).await.expires_at, at(4));
     assert_eq!(seen(other).await, Some(at(3)));
-    // What was handed out as lapsed is not believed any more, whatever the clock of the one who
+    // What was noted as lapsed is not believed any more, whatever the clock of the one who
     // asks says: it has to be made again.
     let mut lapsed = [short.id, two.id];
     lapsed.sort_unstable();
@@ -214,7 +214,7 @@ async fn a_lease_is_ended_early(world: Arc<World>) {
     let other = world.lease(user, 10).await;
     end(other.id, at(3), at(3)).await;
     assert_eq!(world.lapsed(at(3)).await, [other.id]);
-    // One that has lapsed, whether that was handed out or not, and an unknown one.
+    // One that has lapsed, whether that was noted or not, and an unknown one.
     world.unchanged(end(other.id, at(5), at(2))).await;
     world.unchanged(end(lease.id, at(4), at(4))).await;
     let unknown = LeaseId::new(world.uuid());
@@ -222,45 +222,48 @@ async fn a_lease_is_ended_early(world: Arc<World>) {
     assert_eq!(world.lapsed(at(4)).await, [lease.id]);
 }
 
-async fn a_lapsed_lease_is_handed_out_once(world: Arc<World>) {
-    const LEASES: usize = 40;
+async fn a_lapsed_lease_is_listed_until_it_is_noted(world: Arc<World>) {
+    const LEASES: usize = 12;
     let user = world.patient().await;
     let mut leases = Vec::new();
     for number in 0..LEASES {
         let minutes = i64::try_from(number).unwrap();
         leases.push(world.lease(user, 100 - minutes).await);
     }
-    let store = &world.storage;
-    let claim = async |now, limit| store.claim_lapsed_leases(now, limit).await.unwrap();
-    assert_eq!(claim(just_before(at(61)), 10).await, []);
-    assert_eq!(world.unchanged(claim(at(100), 0)).await, []);
-    // Whole, and the earliest ones of more than the limit.
     leases.reverse();
-    let mut first = claim(at(100), 3).await;
-    first.sort_by_key(|lease| lease.expires_at);
-    assert_eq!(first, leases[..3]);
-    assert_eq!(claim(at(64), 3).await, leases[3..4]);
-    // Of several callers each gets others.
-    let answers = together(8, |_| {
-        let world = Arc::clone(&world);
-        async move {
-            let mut all = Vec::new();
-            loop {
-                let claimed = world.storage.claim_lapsed_leases(at(100), 2).await.unwrap();
-                assert!(claimed.len() <= 2);
-                if claimed.is_empty() {
-                    return all;
-                }
-                all.extend(claimed.into_iter().map(|lease| lease.id));
-            }
-        }
-    })
-    .await;
-    let mut claimed: Vec<_> = answers.into_iter().flatten().collect();
-    claimed.sort_unstable();
-    let mut expected: Vec<_> = leases[4..].iter().map(|lease| lease.id).collect();
-    expected.sort_unstable();
-    assert_eq!(claimed, expected);
+    let ids: Vec<_> = leases.iter().map(|lease| lease.id).collect();
+    let store = &world.storage;
+    let listed = async |now, limit| store.lapsed_leases(now, limit).await.unwrap();
+    assert_eq!(listed(just_before(leases[0].expires_at), 10).await, []);
+    assert_eq!(listed(at(100), 0).await, []);
+    // Whole, and the earliest ones of more than the limit; who dies over them leaves them.
+    for _ in 0..2 {
+        assert_eq!(listed(at(100), 3).await, leases[..3]);
+    }
+    let note = async |ids: &[_], now| store.note_lapsed_leases(ids, now).await.unwrap();
+    for _ in 0..2 {
+        note(&ids[1..3], at(100)).await;
+        assert_eq!(
+            listed(at(100), 2).await,
+            [leases[0].clone(), leases[3].clone()]
+        );
+    }
+    // What had not lapsed then, because it was made anew or lapses later, is listed all the same.
+    let anew = Lease {
+        expires_at: at(200),
+        ..leases[0].clone()
+    };
+    assert!(store.put_lease(&anew).await.unwrap());
+    note(&ids, leases[5].expires_at).await;
+    let mut rest = leases[6..].to_vec();
+    assert_eq!(listed(at(100), 100).await, rest);
+    rest.push(anew);
+    assert_eq!(listed(at(200), 100).await, rest);
+    let next = store.next_lease_lapse().await.unwrap();
+    assert_eq!(next, Some(rest[0].expires_at));
+    note(&[], at(200)).await;
+    note(&ids, at(200)).await;
+    assert_eq!(listed(at(200), 100).await, []);
     assert_eq!(store.next_lease_lapse().await.unwrap(), None);
 }
 
