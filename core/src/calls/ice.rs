@@ -75,7 +75,7 @@ impl IceSettings {
             let known = ["stun:", "stuns:", "turn:", "turns:"];
             let host = known.iter().find_map(|scheme| server.strip_prefix(scheme));
             // A browser refuses the whole list for one address that it cannot read.
-            if !host.is_some_and(|host| is_host(host)) {
+            if !host.is_some_and(is_host) {
                 return Err(
                     "must be stun:, stuns:, turn: or turns: and a host, such as \
                      stun:stun.example.org:3478"
