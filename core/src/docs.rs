@@ -34,4 +34,6 @@ pub mod adr {
     pub mod adr_0012 {}
     #[doc = include_str!("docs/adr/0013-signals-stay-on-the-senders-node.md")]
     pub mod adr_0013 {}
+    #[doc = include_str!("docs/adr/0014-bookings-of-many-slots-share-a-call.md")]
+    pub mod adr_0014 {}
 }

@@ -34,6 +34,7 @@ pub use store::{
     AppendMessage, AppendMessageOutcome, ArchiveOutcome, ClientMessage, MarkMessages,
     MarkMessagesOutcome, MessagingStore, NewConversation, OpenConversationOutcome, SearchNeedle,
 };
+pub use typing::Typist;
 
 crate::engine::operations! {
     /// Conversations and their messages.

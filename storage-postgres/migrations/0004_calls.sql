@@ -136,7 +136,7 @@ CREATE FUNCTION start_call(
     busy_seconds BIGINT, callee_refuses BOOLEAN, most_live BIGINT)
 RETURNS TABLE (outcome TEXT, used_fingerprint BYTEA, used_resource TEXT, used_subject TEXT,
                first_event BIGINT, met calls)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql ROWS 1 AS $$
 #variable_conflict use_column
 DECLARE
     made calls := jsonb_populate_record(NULL::calls, begun);
@@ -240,7 +240,7 @@ CREATE FUNCTION advance_call(
     of_appointment BIGINT, seen_status TEXT, changed_at BIGINT)
 RETURNS TABLE (outcome TEXT, used_fingerprint BYTEA, used_resource TEXT, used_subject TEXT,
                first_event BIGINT, met calls)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql ROWS 1 AS $$
 #variable_conflict use_column
 DECLARE
     locked_slot BIGINT;
@@ -316,7 +316,7 @@ CREATE FUNCTION add_quality_sample(
     new_video_framerate DOUBLE PRECISION, new_processor DOUBLE PRECISION,
     new_memory DOUBLE PRECISION, new_audio TEXT, new_video TEXT)
 RETURNS TABLE (outcome TEXT, met quality_samples)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql ROWS 1 AS $$
 #variable_conflict use_column
 DECLARE
     party call_parties;

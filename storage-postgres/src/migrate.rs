@@ -40,6 +40,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "calls",
         sql: include_str!("../migrations/0004_calls.sql"),
     },
+    Migration {
+        version: 5,
+        name: "bookings",
+        sql: include_str!("../migrations/0005_bookings.sql"),
+    },
 ];
 
 /// The oldest server that has what is used here.

@@ -11,6 +11,8 @@ mod blocked_times;
 mod book;
 mod coalesce;
 mod days;
+mod facts;
+mod lines;
 mod reschedule;
 mod schedules;
 mod seats;
@@ -18,6 +20,7 @@ mod slots;
 
 pub(crate) use coalesce::Coalescer;
 pub(crate) use days::move_local_days;
+pub(crate) use facts::Facts;
 
 use async_trait::async_trait;
 use telemed_core::crypto::Sealed;
@@ -129,7 +132,7 @@ impl SchedulingStore for PostgresStore {
         });
         let made = made.await?;
         if let Written::Applied(CreateSlotOutcome::Created(slot)) = &made {
-            self.coalescer().remember(std::iter::once(slot));
+            self.slot_facts().remember(std::iter::once(slot));
         }
         Ok(made)
     }
@@ -139,7 +142,7 @@ impl SchedulingStore for PostgresStore {
             Box::pin(slots::by_id(connection, *slot))
         });
         let slot = slot.await?;
-        self.coalescer().remember(&slot);
+        self.slot_facts().remember(&slot);
         Ok(slot)
     }
 
@@ -154,7 +157,7 @@ impl SchedulingStore for PostgresStore {
             Box::pin(open_slot_page(connection, filter, *now, *page))
         });
         let page = page.await?;
-        self.coalescer().remember(&page.items);
+        self.slot_facts().remember(&page.items);
         Ok(page)
     }
 

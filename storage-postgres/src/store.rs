@@ -18,7 +18,7 @@ use crate::journal::{self, Decided, Unknown, Verdict};
 use crate::limiter::PostgresLimiter;
 use crate::migrate::{MIGRATIONS, OpenError, migrate};
 use crate::options::PostgresOptions;
-use crate::scheduling::Coalescer;
+use crate::scheduling::{Coalescer, Facts};
 
 /// How often work is done anew because another transaction came between.
 const MOST_CONFLICTS: u32 = 12;
@@ -61,6 +61,7 @@ struct Shared {
     /// A cursor below those of all events to come.
     reached: AtomicI64,
     coalescer: Coalescer,
+    slot_facts: Facts,
 }
 
 impl Shared {
@@ -116,13 +117,19 @@ impl PostgresStore {
             bus,
             reached: reached.into(),
             coalescer: Coalescer::default(),
+            slot_facts: Facts::default(),
         });
         Self { shared }
     }
 
-    /// What bookings of the same slot have in common.
+    /// The bookings that wait.
     pub(crate) fn coalescer(&self) -> &Coalescer {
         &self.shared.coalescer
+    }
+
+    /// What is remembered of slots.
+    pub(crate) fn slot_facts(&self) -> &Facts {
+        &self.shared.slot_facts
     }
 
     /// A limiter whose counts all servers on this database share.

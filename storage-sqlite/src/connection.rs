@@ -11,6 +11,11 @@ use crate::options::SqliteOptions;
 /// Statements that a connection keeps prepared; more than the store has.
 const PREPARED: usize = 256;
 
+/// How much of the database a connection keeps in memory, once it has read so much: in KiB, below
+/// zero, as SQLite wants it. A search goes down the index of every conversation, and the inner
+/// pages of a million messages fit into it.
+const CACHE: i64 = -16 * 1024;
+
 /// Opens the connection that writes; makes the file if there is none.
 pub(crate) fn open_writer(path: &Path, options: &SqliteOptions) -> StoreResult<Connection> {
     let connection = open_unset(path, options)?;
@@ -42,9 +47,13 @@ pub(crate) fn set_writer(connection: &Connection, options: &SqliteOptions) -> St
 /// Opens a connection that can only read. The database is there already.
 pub(crate) fn open_reader(path: &Path, options: &SqliteOptions) -> StoreResult<Connection> {
     let connection = open(path, OpenFlags::empty(), options)?;
+    let setting = "setting up a connection that reads";
     connection
         .pragma_update(None, "query_only", true)
-        .during("setting up a connection that reads")?;
+        .during(setting)?;
+    connection
+        .pragma_update(None, "cache_size", CACHE)
+        .during(setting)?;
     Ok(connection)
 }
 
@@ -80,7 +89,7 @@ fn set_pragmas(connection: &Connection, options: &SqliteOptions) -> rusqlite::Re
     connection.pragma_update(None, "wal_autocheckpoint", options.checkpoint_pages)?;
     // A log that a long read made large is cut back once it has been copied.
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
-    connection.pragma_update(None, "cache_size", -16 * 1024)?;
+    connection.pragma_update(None, "cache_size", CACHE)?;
     if let Some(pages) = options.max_pages {
         connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
     }
@@ -115,7 +124,7 @@ mod tests {
             ("temp_store", "2"),
             ("cell_size_check", "1"),
             ("busy_timeout", "5000"),
-            ("wal_autocheckpoint", "1000"),
+            ("wal_autocheckpoint", "4000"),
         ] {
             assert_eq!(pragma(&strict, name), value, "{name}");
         }

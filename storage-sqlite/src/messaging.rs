@@ -8,6 +8,7 @@ mod messages;
 mod open;
 mod rows;
 mod search;
+mod tokens;
 
 use std::collections::BTreeSet;
 

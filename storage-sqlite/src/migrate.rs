@@ -45,6 +45,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "calls",
         sql: include_str!("../migrations/0005_calls.sql"),
     },
+    Migration {
+        version: 6,
+        name: "waiting_tokens",
+        sql: include_str!("../migrations/0006_waiting_tokens.sql"),
+    },
 ];
 
 /// Why a database cannot be opened.

@@ -20,7 +20,8 @@ pub struct SqliteOptions {
     pub queue: usize,
     /// How long a lock that another process holds is waited for. Five seconds by default.
     pub busy_timeout: Duration,
-    /// After how many pages the write-ahead log is copied into the database. 1,000 by default.
+    /// After how many pages the write-ahead log is copied into the database: a page that was
+    /// written many times is copied once. 4,000 by default (16 MiB).
     pub checkpoint_pages: u32,
     /// The most pages (of 4,096 bytes) that the database may grow to; a write beyond it answers
     /// "storage full". No limit by default.
@@ -35,7 +36,7 @@ impl Default for SqliteOptions {
             readers: 4,
             queue: 1024,
             busy_timeout: Duration::from_secs(5),
-            checkpoint_pages: 1000,
+            checkpoint_pages: 4000,
             max_pages: None,
         }
     }

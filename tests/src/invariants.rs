@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use telemed_core::calls::CallRow;
 use telemed_core::journal::AuditHead;
 use telemed_core::messaging::{Conversation, StoredMessage};
 use telemed_core::scheduling::Slot;
@@ -21,6 +22,8 @@ pub fn check(dump: &Dump) {
     conversations_are_whole(dump);
     what_is_unread_is_counted(dump);
     receipts_reach_the_places(dump);
+    calls_are_whole(dump);
+    histories_are_of_the_parties(dump);
     the_trail_is_a_chain(dump);
 }
 
@@ -245,6 +248,41 @@ fn receipts_reach_the_places(dump: &Dump) {
             );
             assert!(dated(place.read_up_to, |one| one.read_at.is_some()), "{id}");
         }
+    }
+}
+
+/// A call is over when it has ended, and its quality is that of its parties' samples.
+fn calls_are_whole(dump: &Dump) {
+    for (CallRow { call, quality }, samples) in &dump.calls {
+        let progress = &call.progress;
+        let is_over = progress.ended_at.is_some();
+        assert_ne!(progress.state.is_live(), is_over, "over and live");
+        assert_eq!(progress.end_reason.is_some(), is_over, "over for no reason");
+        assert!(call.version > 0);
+        assert_eq!(quality.clone().map(|of| of.user), call.users());
+        for of in quality {
+            let own = samples.iter().filter(|one| one.sample.user == of.user);
+            assert_eq!(of.samples, own.count() as u64, "samples are not counted");
+        }
+        let of_parties = quality[0].samples + quality[1].samples;
+        assert_eq!(of_parties, samples.len() as u64, "somebody else's sample");
+    }
+}
+
+/// A history has the calls of its user, the live ones are those that are not over, and the tallies
+/// count each once.
+fn histories_are_of_the_parties(dump: &Dump) {
+    for (user, listed, tallies, live) in &dump.histories {
+        let calls = dump.calls.iter().map(|(row, _)| &row.call);
+        let own: Vec<_> = calls.filter(|call| call.side_of(*user).is_some()).collect();
+        assert!(own.iter().map(|call| &call.id).eq(listed), "the history");
+        let not_over = own.iter().filter(|call| call.progress.state.is_live());
+        assert!(not_over.map(|call| &call.id).eq(live), "the live calls");
+        let counted: u64 = tallies.iter().map(|tally| tally.calls).sum();
+        let seconds: u64 = tallies.iter().map(|tally| tally.seconds).sum();
+        assert_eq!(counted, own.len() as u64, "the tallies");
+        let lasted = own.iter().map(|call| call.progress.duration().as_secs());
+        assert_eq!(seconds, lasted.sum::<u64>(), "the seconds of the tallies");
     }
 }
 

@@ -39,6 +39,7 @@
 
 pub mod build;
 pub mod client;
+pub mod clients;
 pub mod cluster;
 pub mod dump;
 pub mod engine;

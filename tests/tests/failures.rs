@@ -11,6 +11,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod failures {
+    pub mod calls;
     pub mod messaging;
     pub mod operation;
     pub mod scene;
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
 
 /// What is swept on PostgreSQL in the short version, where every call that fails costs a database:
 /// one operation of each kind of write. The others show as ignored.
-const SOME: [Operation; 12] = [
+const SOME: [Operation; 14] = [
     Operation::Register,
     Operation::ApplyAsDoctor,
     Operation::Deactivate,
@@ -52,6 +53,8 @@ const SOME: [Operation; 12] = [
     Operation::Reschedule,
     Operation::SetSchedule,
     Operation::BlockTimeOverBookings,
+    Operation::InitiateCall,
+    Operation::HangUpCall,
     Operation::RunDue,
 ];
 

@@ -8,7 +8,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod postgres {
+    pub mod bookings;
     pub mod bus;
+    pub mod calls;
     pub mod conflicts;
     pub mod dropped;
     pub mod jobs;
@@ -26,7 +28,9 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 use postgres::place::Place;
-use postgres::{bus, conflicts, dropped, jobs, limiter, log, lost, migrations, plans, sessions};
+use postgres::{
+    bookings, bus, calls, conflicts, dropped, jobs, limiter, log, lost, migrations, plans, sessions,
+};
 use telemed_tests::{in_runtime, on_postgres};
 
 /// The tests of some modules, each on a migrated database of its own.
@@ -46,14 +50,29 @@ fn main() -> ExitCode {
     let all = on_postgres(|postgres| {
         let server = &postgres.0;
         tests! { server,
+            bookings:
+                those_who_wait_for_a_slot_go_together,
+                bookings_of_many_slots_go_together,
+                one_that_the_database_refuses_fails_alone,
+                one_who_is_held_up_holds_up_nobody,
+                calls_that_are_held_up_do_not_count;
             bus:
                 an_event_reaches_the_bus_of_the_other_server,
                 a_killed_listener_misses_nothing,
                 an_event_is_heard_though_nobody_is_notified,
                 frames_small_and_large_pass,
+                no_frame_overtakes_another_whatever_its_length,
                 large_frames_are_tidied_up,
                 nothing_is_overtaken,
                 who_comes_back_too_late_is_told_so;
+            calls:
+                two_who_call_each_other_from_two_servers_meet,
+                one_who_is_called_by_many_is_in_one_call,
+                nobody_is_in_two_calls_however_they_cross,
+                one_of_many_changes_from_two_servers_wins,
+                a_call_and_its_appointment_do_not_wait_for_each_other,
+                each_lapsed_lease_goes_to_one_server,
+                leases_are_renewed_in_any_order;
             conflicts:
                 one_of_many_gets_the_address,
                 a_deadlock_is_tried_again,
@@ -62,7 +81,8 @@ fn main() -> ExitCode {
             dropped:
                 a_dropped_read_leaves_nothing_open,
                 a_dropped_write_is_whole_or_not_there,
-                a_dropped_booking_is_whole_or_not_there;
+                a_dropped_booking_is_whole_or_not_there,
+                a_dropped_call_is_whole_or_not_there;
             jobs:
                 a_job_that_cannot_be_read_stops_no_other,
                 several_servers_claim_each_job_once;
@@ -86,6 +106,11 @@ fn main() -> ExitCode {
                 a_commit_that_was_ended_is_unknown,
                 a_commit_whose_answer_was_lost_is_announced,
                 a_repetition_finds_the_key_of_a_lost_answer,
+                a_call_whose_answer_was_lost_is_announced,
+                a_repetition_finds_the_call_of_a_lost_answer,
+                a_change_of_a_call_whose_answer_was_lost_is_made_once,
+                bookings_whose_answer_was_lost_are_announced,
+                a_repetition_finds_the_keys_of_lost_bookings,
                 a_server_that_is_away_is_unavailable;
             migrations:
                 processes_that_open_at_once_migrate_once,
@@ -96,7 +121,8 @@ fn main() -> ExitCode {
                 the_database_of_another_program_is_refused,
                 schemas_are_apart;
             plans:
-                every_statement_is_served_by_an_index;
+                every_statement_is_served_by_an_index,
+                calls_touch_few_rows;
             sessions:
                 the_tokens_of_an_old_session_go_before_it_and_do_not_count;
         }

@@ -23,10 +23,11 @@ use telemed_core::Engine;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
+pub(crate) use call::whole_seconds;
 pub(crate) use cards::MessageLine;
-pub(crate) use ice::{IceServerLine, lines as ice_lines};
+pub(crate) use ice::lines as ice_lines;
 pub(crate) use presence::current_call;
-pub(crate) use quality::QualityBody;
+pub(crate) use quality::{QualityBody, RecordedLine};
 pub(crate) use words::{DeclineReason, call_kind};
 
 use crate::platform::Platform;

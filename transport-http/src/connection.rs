@@ -8,6 +8,8 @@
 //! | `outbox.rs` | what waits for one client, and the orders to the task that sends it |
 //! | `hub.rs`, `member.rs` | the sockets of this node and their users |
 //! | `fanout.rs`, `news.rs` | what happens, rendered once for each voice, and handed to its audience |
+//! | `leases.rs` | the leases by which everybody knows that they are open |
+//! | `observer.rs` | the calls whose signals pass this node |
 //! | `feed.rs` | what a socket missed, read from the log |
 //! | `person.rs` | whose a socket is, and whether it still is |
 
@@ -15,9 +17,11 @@ mod fanout;
 mod feed;
 mod handshake;
 mod hub;
+mod leases;
 mod link;
 mod member;
 mod news;
+mod observer;
 mod outbox;
 mod person;
 mod sockets;
@@ -33,7 +37,7 @@ pub(crate) use feed::{Feed, newest_of};
 pub(crate) use handshake::{Handshake, SUBPROTOCOL, offers_bearer};
 pub(crate) use hub::{Joined, Seat};
 pub(crate) use link::{Heard, Link};
-pub(crate) use member::Member;
+pub(crate) use member::{Device, Member};
 pub(crate) use news::Voice;
 pub(crate) use outbox::{Delivers, End, Order, Outbox, Packet};
 pub(crate) use person::{Person, is_refused};

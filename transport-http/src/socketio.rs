@@ -10,8 +10,9 @@
 //! | `upgrade.rs` | the change from polling to a WebSocket |
 //! | `polled.rs`, `sid.rs` | the sessions that poll, and their names |
 //! | `session.rs` | the task of a session |
-//! | `events.rs`, `commands.rs` | the events, and what is done for them |
+//! | `events.rs`, `commands.rs`, `calling.rs` | the events, and what is done for them |
 
+mod calling;
 mod commands;
 pub(crate) mod events;
 pub(crate) mod packet;

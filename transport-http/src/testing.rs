@@ -40,6 +40,7 @@ pub(crate) struct House {
     pub(crate) routes: Vec<RouteEntry>,
     pub(crate) engine: Engine,
     pub(crate) clock: Arc<ManualClock>,
+    pub(crate) store: Arc<MemoryStorage>,
     pub(crate) admin: String,
     next: AtomicU32,
 }
@@ -203,8 +204,9 @@ impl House {
         ));
         let entropy = Arc::new(SeededEntropy::new(7));
         let bus = Arc::new(bus);
+        let store = Arc::new(MemoryStorage::new(bus.clone()));
         let parts = EngineParts {
-            storage: Arc::new(MemoryStorage::new(bus.clone())),
+            storage: store.clone(),
             bus,
             clock: clock.clone(),
             entropy: entropy.clone(),
@@ -233,6 +235,7 @@ impl House {
             routes,
             engine,
             clock,
+            store,
             admin: String::new(),
             next: AtomicU32::new(1),
         };

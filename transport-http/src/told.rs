@@ -1,23 +1,31 @@
 //! What clients are told of what has happened: from a logged event, or from something that
 //! passes, to names and payloads.
 //!
-//! There are two families of words for messages, [`Words`]; everything else has one name and goes
-//! to everybody. What comes of a logged event carries `event_id`, by which a client drops what it
-//! has heard already, and `feed_seq`, the cursor from which it goes on. Where one event becomes
-//! several, only the last carries the cursor, so that nobody goes on from the middle; the others'
-//! ids are those of the event and a number.
+//! There are two families of words for messages, [`Words`]; everything else has one name, or two
+//! that are twins, and goes to everybody. What comes of a logged event carries `event_id`, by which
+//! a client drops what it has heard already, and `feed_seq`, the cursor from which it goes on. Where
+//! one event becomes several for somebody, only the last carries the cursor, so that nobody goes on
+//! from the middle; the others' ids are those of the event and a number. Twins carry the same of
+//! both.
+
+mod calls;
+mod passing;
 
 use serde_json::{Map, Value};
 use telemed_core::Engine;
+use telemed_core::calls::DeviceId;
 use telemed_core::error::Error;
-use telemed_core::id::{EventId, MessageId};
-use telemed_core::journal::{Event, EventKind, Frame, FrameKind, LoggedEvent};
+use telemed_core::id::{EventId, MessageId, UserId};
+use telemed_core::journal::{Event, EventKind, LoggedEvent};
 use telemed_core::messaging::{Message, ReceiptKind};
 use telemed_core::scheduling::AppointmentStatus;
 
 use crate::calls::MessageLine;
 use crate::chat::MessageCard;
 use crate::platform::words::status_word;
+
+pub(crate) use calls::ringing;
+pub(crate) use passing::of_frame;
 
 /// How many messages of one mark are told one by one at most: the newest. One that is read or
 /// delivered says so of all before it.
@@ -32,13 +40,50 @@ pub(crate) enum Words {
     Calls,
 }
 
+/// Who is told something, of those whom its event is for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) enum To {
+    /// All of them.
+    #[default]
+    All,
+    /// This user's sockets.
+    User(UserId),
+    /// Those of this user's device.
+    Device(UserId, DeviceId),
+    /// Those of this user's other devices.
+    OtherDevices(UserId, DeviceId),
+}
+
+impl To {
+    /// Whether a user's socket is among them; `is_of` says whether it is one of a device.
+    pub(crate) fn reaches(&self, user: UserId, is_of: impl FnOnce(&DeviceId) -> bool) -> bool {
+        match self {
+            Self::All => true,
+            Self::User(one) => *one == user,
+            Self::Device(one, device) => *one == user && is_of(device),
+            Self::OtherDevices(one, device) => *one == user && !is_of(device),
+        }
+    }
+}
+
 /// Something that a client is told.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Told {
     /// Its name.
     pub name: &'static str,
+    /// Another name under which the same is told, before.
+    pub twin: Option<&'static str>,
     /// Its payload.
     pub data: Map<String, Value>,
+    /// Who is told.
+    pub to: To,
+}
+
+impl Told {
+    /// Both names, or the one.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.twin.into_iter().chain([self.name])
+    }
 }
 
 /// What is told of a logged event, in order. Nothing for what no client listens to.
@@ -54,7 +99,8 @@ pub(crate) async fn of_event(
     let mut told = match (event.kind, words) {
         (EventKind::MessageSent, _) => {
             let message = engine.messaging().message_of_event(event).await?;
-            message.map_or_else(Vec::new, |message| vec![sent(message, words)])
+            let told = message.map(|message| of_message(message, logged, words));
+            return Ok(told.into_iter().collect());
         }
         (EventKind::MessagesRead, Words::Chat) => {
             vec![read(
@@ -68,41 +114,44 @@ pub(crate) async fn of_event(
             let told = newest_first.iter().take(MOST_TOLD).rev();
             told.map(|message| marked(event, *message)).collect()
         }
+        _ if calls::is_of_call(event.kind) => calls::of_event(engine, event).await?,
         _ => appointment(event).into_iter().collect(),
     };
-    if let Some((last, others)) = told.split_last_mut() {
-        for (at, one) in (1_usize..).zip(others) {
-            put(one, "event_id", format!("{}.{at}", event.id));
+    // Those are chunks of what is told to the same.
+    for chunk in told.chunk_by_mut(|one, other| one.to == other.to) {
+        number(chunk, event.id);
+        if let Some(last) = chunk.last_mut() {
+            put(last, "feed_seq", logged.seq);
         }
-        number(last, event.id);
-        put(last, "feed_seq", logged.seq);
     }
     Ok(told)
 }
 
-/// What is told of something that passes, if anything.
-pub(crate) fn of_frame(frame: &Frame, words: Words) -> Option<Told> {
-    let name = match (frame.kind, words) {
-        (FrameKind::Typing, Words::Chat) => "user_typing",
-        (FrameKind::Typing, Words::Calls) => "chat:typing",
-        _ => return None,
-    };
-    let mut told = Told {
-        name,
-        data: frame.data.clone(),
-    };
-    number(&mut told, frame.id);
-    Some(told)
+/// Whether it is told alike in all words.
+pub(crate) fn has_one_name(kind: EventKind) -> bool {
+    !matches!(
+        kind,
+        EventKind::MessageSent | EventKind::MessagesRead | EventKind::MessagesDelivered
+    )
 }
 
-/// What stands in a feed for each of these events, with the event: one entry for one event, so
-/// that every cursor is that of a whole. What no client listens to is left out. A mark of several
+/// What is told of a message that was sent, by the event that says so.
+pub(crate) fn of_message(message: Message, logged: &LoggedEvent, words: Words) -> Told {
+    let mut told = sent(message, words);
+    number(std::slice::from_mut(&mut told), logged.event.id);
+    put(&mut told, "feed_seq", logged.seq);
+    told
+}
+
+/// What stands in a user's feed for each of these events, with the event: one entry for one event,
+/// so that every cursor is that of a whole. What no client listens to is left out. A mark of several
 /// messages names the newest, and all of them in `message_ids`.
 ///
 /// # Errors
 /// As [`of_event`].
 pub(crate) async fn in_feed<'e>(
     engine: &Engine,
+    reader: Option<UserId>,
     events: &'e [LoggedEvent],
 ) -> Result<Vec<(&'e LoggedEvent, Told)>, Error> {
     let about = events.iter().map(|logged| &logged.event);
@@ -124,10 +173,11 @@ pub(crate) async fn in_feed<'e>(
                     told
                 })
             }
+            kind if calls::is_of_call(kind) => calls::in_feed(engine, event, reader).await?,
             _ => appointment(event),
         };
         if let Some(mut told) = told {
-            number(&mut told, event.id);
+            number(std::slice::from_mut(&mut told), event.id);
             put(&mut told, "feed_seq", logged.seq);
             feed.push((logged, told));
         }
@@ -139,27 +189,21 @@ fn sent(message: Message, words: Words) -> Told {
     let conversation = message.conversation.to_string();
     match words {
         Words::Chat => {
-            let mut told = Told {
-                name: "new_message",
-                data: Map::new(),
-            };
+            let mut told = named("new_message");
             put(&mut told, "message", object(&MessageCard::from(message)));
             put(&mut told, "conversation_id", conversation);
             told
         }
         Words::Calls => Told {
-            name: "chat:message",
             data: object(&MessageLine::from(message)),
+            ..named("chat:message")
         },
     }
 }
 
 /// A mark in chat words: everything that was newly read, oldest first.
 fn read(event: &Event, newest_first: &[MessageId]) -> Told {
-    let mut told = Told {
-        name: "messages_read",
-        data: Map::new(),
-    };
+    let mut told = named("messages_read");
     put(&mut told, "conversation_id", event.subject.id_text());
     put(&mut told, "reader_id", field(event, "user_id"));
     put(&mut told, "message_ids", ids(newest_first));
@@ -173,10 +217,7 @@ fn marked(event: &Event, message: MessageId) -> Told {
         EventKind::MessagesRead => ("chat:read", ReceiptKind::Read, "read_at"),
         _ => ("chat:delivered", ReceiptKind::Delivered, "delivered_at"),
     };
-    let mut told = Told {
-        name,
-        data: Map::new(),
-    };
+    let mut told = named(name);
     put(&mut told, "message_id", message.to_string());
     put(&mut told, "conversation_id", event.subject.id_text());
     put(&mut told, "user_id", field(event, "user_id"));
@@ -199,13 +240,29 @@ fn appointment(event: &Event) -> Option<Told> {
     {
         *word = status_word(status).to_owned();
     }
-    let mut told = Told { name, data };
+    let mut told = Told {
+        data,
+        ..named(name)
+    };
     put(&mut told, "appointment_id", event.subject.as_number());
     Some(told)
 }
 
-fn number(told: &mut Told, event: EventId) {
-    put(told, "event_id", event.to_string());
+fn named(name: &'static str) -> Told {
+    Told {
+        name,
+        ..Told::default()
+    }
+}
+
+/// Numbers what is told of one event: the last has its id.
+fn number(told: &mut [Told], event: EventId) {
+    if let Some((last, others)) = told.split_last_mut() {
+        for (at, one) in (1_usize..).zip(others) {
+            put(one, "event_id", format!("{event}.{at}"));
+        }
+        put(last, "event_id", event.to_string());
+    }
 }
 
 fn put(told: &mut Told, name: &str, value: impl Into<Value>) {

@@ -74,7 +74,8 @@ pub struct AdvanceCall {
     pub seen: u64,
     /// How far the call has come then.
     pub progress: CallProgress,
-    /// The appointment that goes in progress by it, and the state that core saw it in.
+    /// The appointment that goes in progress by it, and the state that core saw it in: one of those
+    /// that take a seat.
     pub appointment: Option<(AppointmentId, AppointmentStatus)>,
 }
 

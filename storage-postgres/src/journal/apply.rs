@@ -123,10 +123,10 @@ fn unwritable(_: serde_json::Error) -> StoreError {
 impl Entries {
     /// What these writes leave behind, in order. A subject that is [`SubjectId::New`] takes the
     /// number that the function is given for its write.
-    pub(crate) fn of(writes: &[Write]) -> StoreResult<Self> {
+    pub(crate) fn of<'w>(writes: impl IntoIterator<Item = &'w Write>) -> StoreResult<Self> {
         let mut arrays = Arrays::default();
         let mut events = Vec::new();
-        for (place, write) in writes.iter().enumerate() {
+        for (place, write) in writes.into_iter().enumerate() {
             arrays.add(place + 1, write)?;
             events.extend(write.events.iter().map(|event| (place, event.clone())));
         }

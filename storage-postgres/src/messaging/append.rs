@@ -36,7 +36,7 @@ pub(super) async fn append(
     write: &Write,
     new: &AppendMessage,
 ) -> StoreResult<Written<AppendMessageOutcome>> {
-    let entries = Entries::of(std::slice::from_ref(write))?;
+    let entries = Entries::of([write])?;
     connection.expect(entries.ids());
     let outcome = match call(connection, write, new, &entries).await? {
         Answer::KeyUsed(record) => {

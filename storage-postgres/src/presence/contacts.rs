@@ -8,7 +8,7 @@ use telemed_core::time::Timestamp;
 use super::rows;
 use crate::calls;
 use crate::connection::Connection;
-use crate::rows::{DOCTORS, LISTED};
+use crate::rows::LISTED;
 use crate::statement::{all, single};
 
 /// Appointments by which two care for one another, but for their end.
@@ -144,7 +144,9 @@ pub(super) async fn present_doctors(
     limit: u32,
 ) -> StoreResult<Vec<UserId>> {
     let sql = format!(
-        "SELECT users.id FROM {DOCTORS} WHERE {LISTED} AND {} ORDER BY users.id LIMIT $2",
+        "SELECT users.id FROM users
+         WHERE {LISTED} AND (SELECT 1 FROM doctors WHERE doctors.id = users.id) IS NOT NULL
+             AND {} ORDER BY users.id LIMIT $2",
         is_present("users.id", "$1")
     );
     let action = "listing present doctors";

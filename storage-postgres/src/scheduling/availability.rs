@@ -138,7 +138,7 @@ impl AvailabilityStore for PostgresStore {
             Box::pin(slots::at(connection, *doctor, *starts_at))
         });
         let slot = slot.await?;
-        self.coalescer().remember(&slot);
+        self.slot_facts().remember(&slot);
         Ok(slot)
     }
 
@@ -153,7 +153,7 @@ impl AvailabilityStore for PostgresStore {
         });
         let days = days.await?;
         let slots = days.iter().flat_map(|days| &days.slots);
-        self.coalescer().remember(slots.map(|day| &day.slot));
+        self.slot_facts().remember(slots.map(|day| &day.slot));
         Ok(days)
     }
 

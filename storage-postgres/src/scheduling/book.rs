@@ -1,20 +1,22 @@
 //! Booking: one call of one function of the schema, in a transaction of its own.
 //!
-//! The function locks the patients, the slot and the doctor's day, and decides by what it then
+//! The function locks the patients, the slots and the doctors' days, and decides by what it then
 //! sees; the constraints of the schema stand beneath it.
+
+use std::sync::Arc;
 
 use telemed_core::crypto::Sealed;
 use telemed_core::id::{AppointmentId, ClinicId, SlotId, UserId};
-use telemed_core::journal::{Subject, Write};
+use telemed_core::journal::{KeyClaim, Subject};
 use telemed_core::scheduling::{
     AppointmentStatus, BookCommand, BookOutcome, SlotFacts, StoredAppointment,
 };
-use telemed_core::store::{StoreError, StoreResult, Written};
+use telemed_core::store::{StoreError, StoreErrorKind, StoreResult, Written};
 use telemed_core::time::{LocalDay, Timestamp};
 
-use super::slots;
 use crate::PostgresStore;
 use crate::connection::Connection;
+use crate::failure::Fault;
 use crate::journal::Entries;
 use crate::rows;
 use crate::statement::{Columns, one, single};
@@ -46,8 +48,9 @@ pub(super) async fn offer(
     one(
         connection,
         "weighing a slot",
-        "SELECT doctor, clinic, begins, ends, day, daily_limit, auto_confirm, refusals[1]
-         FROM weigh_bookings($1, ARRAY[$2::BIGINT], ARRAY[$3::BIGINT], $4)",
+        "SELECT doctor, clinic, begins, ends, day, daily_limit, auto_confirm, refusal
+         FROM weigh_bookings(ARRAY[$1::BIGINT], ARRAY[$2::BIGINT], ARRAY[$3::BIGINT], $4)
+         WHERE doctor IS NOT NULL",
         (slot.get(), patient.get(), at.micros(), aside.get()),
         |columns| {
             Ok(Offer {
@@ -88,117 +91,119 @@ fn refusal(word: &str) -> Option<BookOutcome> {
     })
 }
 
-/// Bookings of one slot, ready to be sent.
-struct Batch {
+/// A booking, ready to be sent.
+#[derive(Clone)]
+pub(super) struct Booking {
     slot: SlotId,
     /// What is known of the slot; `None` when there is none.
     facts: Option<SlotFacts>,
-    commands: Vec<BookCommand>,
-    /// The whole write of each.
-    writes: Vec<Write>,
+    /// With the whole write.
+    command: BookCommand,
 }
 
-/// Books each command by itself, in order; no patient and no key comes twice.
+/// What became of a call.
+pub(super) enum Sent {
+    /// What each booking is answered, in their order.
+    Answered(Vec<Written<BookOutcome>>),
+    /// The database has refused it as a whole, because of any one of them; nothing was done.
+    Refused,
+}
+
+impl Booking {
+    pub(super) fn of(slot: SlotId, facts: Option<SlotFacts>, mut command: BookCommand) -> Self {
+        if let Some(facts) = &facts {
+            command.write = command.write_for(facts);
+        }
+        Self {
+            slot,
+            facts,
+            command,
+        }
+    }
+
+    /// Its idempotency key and the scope of that.
+    pub(super) fn key(&self) -> Option<(String, String)> {
+        let claim = self.command.write.idempotency.as_ref()?;
+        Some((claim.scope.clone(), claim.key.as_str().to_owned()))
+    }
+
+    /// Whether the slot is of another doctor or clinic than the caller believes.
+    fn is_elsewhere(&self) -> bool {
+        // A slot that has come meanwhile is none yet: nothing may be booked without its facts.
+        self.facts.is_none_or(|facts| {
+            let command = &self.command;
+            let is_as_believed = command.expected_doctor.is_none_or(|it| it == facts.doctor)
+                && command.expected_clinic.is_none_or(|it| it == facts.clinic);
+            !is_as_believed
+        })
+    }
+}
+
+/// Books each by itself, in order; no patient and no key comes twice, and all of them have a key or
+/// none has.
 pub(super) async fn book_many(
     store: &PostgresStore,
-    slot: SlotId,
-    commands: Vec<BookCommand>,
-) -> StoreResult<Vec<Written<BookOutcome>>> {
-    let facts = facts_of(store, slot).await?;
-    let write = |command: &BookCommand| match &facts {
-        Some(facts) => command.write_for(facts),
-        None => command.write.clone(),
-    };
-    let are_keyed = commands
-        .iter()
-        .all(|command| command.write.idempotency.is_some());
-    let repeat = if are_keyed {
+    bookings: Arc<[Booking]>,
+) -> StoreResult<Sent> {
+    let has_key = |booking: &Booking| booking.command.write.idempotency.is_some();
+    let repeat = if bookings.iter().all(has_key) {
         Repeat::Always
     } else {
         Repeat::IfUndone
     };
-    let batch = Batch {
-        slot,
-        facts,
-        writes: commands.iter().map(write).collect(),
-        commands,
-    };
     store
-        .call(repeat, batch, |connection, batch| {
-            Box::pin(send(connection, batch))
+        .call(repeat, bookings, |connection, bookings| {
+            Box::pin(async move {
+                match send(connection, bookings).await {
+                    Err(error) if bookings.len() > 1 && is_for_one(connection, &error) => {
+                        Ok(Sent::Refused)
+                    }
+                    sent => sent.map(Sent::Answered),
+                }
+            })
         })
         .await
 }
 
-/// The facts of a slot. They never change: few bookings have to ask for them.
-async fn facts_of(store: &PostgresStore, slot: SlotId) -> StoreResult<Option<SlotFacts>> {
-    if let Some(facts) = store.coalescer().facts(slot) {
-        return Ok(Some(facts));
-    }
-    let found = store.read(slot, |connection, slot| {
-        Box::pin(slots::by_id(connection, *slot))
-    });
-    let found = found.await?;
-    store.coalescer().remember(&found);
-    Ok(found.map(|slot| slot.facts))
+/// Whether the database has refused a call, and may take some of its bookings without the others.
+fn is_for_one(connection: &Connection, error: &StoreError) -> bool {
+    connection.fault() == Some(Fault::Refused) && error.kind != StoreErrorKind::StorageFull
 }
 
 async fn send(
     connection: &mut Connection,
-    batch: &Batch,
+    bookings: &[Booking],
 ) -> StoreResult<Vec<Written<BookOutcome>>> {
-    let commands = &batch.commands;
-    let entries = Entries::of(&batch.writes)?;
+    let commands = || bookings.iter().map(|booking| &booking.command);
+    let entries = Entries::of(commands().map(|command| &command.write))?;
     connection.expect(entries.ids());
-    let claims = || commands.iter().map(|it| it.write.idempotency.as_ref());
-    let has_keys = claims().any(|claim| claim.is_some());
-    let of_commands = |part: fn(&BookCommand) -> &Option<Sealed>| -> Vec<Option<&[u8]>> {
-        let parts = commands.iter().map(part);
+    let texts = |part: fn(&BookCommand) -> &Option<Sealed>| -> Vec<Option<&[u8]>> {
+        let parts = commands().map(part);
         parts.map(|it| it.as_ref().map(Sealed::as_bytes)).collect()
     };
+    let claims: Option<Vec<&KeyClaim>> = commands()
+        .map(|command| command.write.idempotency.as_ref())
+        .collect();
+    let claims = claims.as_ref();
     let answer = single(
         connection,
         "booking",
-        "SELECT answers, made, known_resources, known_subjects, local_day, auto_confirm,
+        "SELECT answers, made, known_resources, known_subjects, local_days, are_confirmed,
                 first_event
          FROM book_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::JSONB)",
         (
-            batch.slot.get(),
-            commands
-                .iter()
-                .map(|it| it.patient.get())
-                .collect::<Vec<_>>(),
-            commands
-                .iter()
-                .map(|it| it.write.at.micros())
-                .collect::<Vec<_>>(),
-            commands
-                .iter()
-                .map(|it| batch.is_elsewhere(it))
-                .collect::<Vec<_>>(),
-            commands
-                .iter()
-                .map(|it| it.kind.as_str())
-                .collect::<Vec<_>>(),
-            commands
-                .iter()
-                .map(|it| it.seal_id.get())
-                .collect::<Vec<_>>(),
-            of_commands(|it| &it.reason_for_visit),
-            of_commands(|it| &it.symptoms),
-            of_commands(|it| &it.notes),
-            has_keys.then(|| {
-                let scopes = claims().map(|claim| claim.map(|claim| claim.scope.as_str()));
-                scopes.collect::<Vec<_>>()
-            }),
-            has_keys.then(|| {
-                let keys = claims().map(|claim| claim.map(|claim| claim.key.as_str()));
-                keys.collect::<Vec<_>>()
-            }),
-            has_keys.then(|| {
-                let prints = claims().map(|claim| claim.map(|claim| claim.fingerprint.0.to_vec()));
-                prints.collect::<Vec<_>>()
-            }),
+            each(bookings, |it| it.slot.get()),
+            each(bookings, |it| it.command.patient.get()),
+            each(bookings, |it| it.command.write.at.micros()),
+            each(bookings, Booking::is_elsewhere),
+            each(bookings, |it| it.command.kind.as_str()),
+            each(bookings, |it| it.command.seal_id.get()),
+            texts(|it| &it.reason_for_visit),
+            texts(|it| &it.symptoms),
+            texts(|it| &it.notes),
+            claims.map(|claims| each(claims, |claim| claim.scope.as_str())),
+            claims.map(|claims| each(claims, |claim| claim.key.as_str())),
+            claims.map(|claims| each(claims, |claim| claim.fingerprint.0.as_slice())),
             connection.node(),
             entries.text(),
         ),
@@ -209,19 +214,24 @@ async fn send(
         let events = entries.logged(first, Some(made))?;
         connection.announce(events);
     }
-    (0..commands.len())
-        .map(|place| batch.outcome(place, &answer))
+    let places = bookings.iter().enumerate();
+    places
+        .map(|(place, booking)| booking.outcome(place, &answer))
         .collect()
 }
 
-/// What the function of the schema returns.
+fn each<'b, B, T>(all: &'b [B], part: impl Fn(&'b B) -> T) -> Vec<T> {
+    all.iter().map(part).collect()
+}
+
+/// What the function of the schema returns: of each booking, in their order.
 struct Answer {
     words: Vec<Option<String>>,
     made: Option<Vec<Option<i64>>>,
     known_resources: Option<Vec<Option<String>>>,
     known_subjects: Option<Vec<Option<String>>>,
-    local_day: Option<LocalDay>,
-    auto_confirm: bool,
+    local_days: Vec<Option<String>>,
+    are_confirmed: Vec<Option<bool>>,
     first_event: Option<i64>,
 }
 
@@ -232,11 +242,8 @@ impl Answer {
             made: columns.next()?,
             known_resources: columns.next()?,
             known_subjects: columns.next()?,
-            local_day: columns.known(|day: Option<String>| match day {
-                None => Some(None),
-                Some(day) => LocalDay::parse(&day).map(Some),
-            })?,
-            auto_confirm: columns.next::<Option<bool>>()?.unwrap_or(false),
+            local_days: columns.next()?,
+            are_confirmed: columns.next()?,
             first_event: columns.next()?,
         })
     }
@@ -249,18 +256,8 @@ impl Answer {
     }
 }
 
-impl Batch {
-    /// Whether the slot is of another doctor or clinic than the caller believes.
-    fn is_elsewhere(&self, command: &BookCommand) -> bool {
-        // A slot that has come meanwhile is none yet: nothing may be booked without its facts.
-        self.facts.is_none_or(|facts| {
-            let is_as_believed = command.expected_doctor.is_none_or(|it| it == facts.doctor)
-                && command.expected_clinic.is_none_or(|it| it == facts.clinic);
-            !is_as_believed
-        })
-    }
-
-    /// What became of a booking.
+impl Booking {
+    /// What became of the booking.
     fn outcome(&self, place: usize, answer: &Answer) -> StoreResult<Written<BookOutcome>> {
         let odd = || StoreError::corrupt("booking: an answer that is not known");
         let word = answer.words.get(place).ok_or_else(odd)?;
@@ -280,9 +277,10 @@ impl Batch {
 
     /// The appointment that was made.
     fn appointment(&self, place: usize, answer: &Answer) -> Option<StoredAppointment> {
-        let command = self.commands.get(place)?;
+        let command = &self.command;
         let id = (*answer.made.as_ref()?.get(place)?)?;
-        let status = if answer.auto_confirm {
+        let local_day = answer.local_days.get(place)?.as_ref()?;
+        let status = if (*answer.are_confirmed.get(place)?)? {
             AppointmentStatus::Confirmed
         } else {
             AppointmentStatus::Pending
@@ -292,7 +290,7 @@ impl Batch {
             patient: command.patient,
             slot: self.slot,
             facts: self.facts?,
-            local_day: answer.local_day?,
+            local_day: LocalDay::parse(local_day)?,
             kind: command.kind,
             status,
             seal_id: command.seal_id,

@@ -1,137 +1,72 @@
-//! Bookings of one slot that arrive together are answered by one transaction.
+//! Bookings that arrive together are answered by one transaction.
 //!
-//! A caller who is alone is sent at once. What arrives for the same slot while a call for it is
-//! under way waits for its end and is then sent as one call, whose only row to wait for is locked
-//! once.
+//! A caller who is alone is sent at once. What arrives while enough calls are under way waits until
+//! one of them ends, and then goes as one call, over slots: most of what a transaction costs it
+//! costs once. What is for a slot that a call is under way for waits for the end of that call, so
+//! that calls do not queue for one row.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use telemed_core::id::SlotId;
-use telemed_core::scheduling::{BookCommand, BookOutcome, Slot, SlotFacts};
-use telemed_core::store::{StoreError, StoreErrorKind, StoreResult, Written};
+use telemed_core::scheduling::{BookCommand, BookOutcome};
+use telemed_core::store::{StoreError, StoreResult, Written};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::book::book_many;
+use super::book::{Booking, Sent, book_many};
+use super::facts;
+use super::lines::{Batch, Lines, Ticket};
 use crate::PostgresStore;
 
-/// How many bookings one call takes at most.
-const MOST: usize = 64;
-
-/// Of how many slots the facts are remembered, twice.
-const MOST_FACTS: usize = 32_768;
+/// After which time a call is held up by something, and others do not wait for it any more.
+const HELD_UP: Duration = Duration::from_millis(50);
 
 type Answer = StoreResult<Written<BookOutcome>>;
 
-/// The bookings that wait, and what is known of slots.
-#[derive(Default)]
-pub(crate) struct Coalescer {
-    /// Those that wait, by slot. A slot that is here has a task that sends them.
-    waiting: Mutex<HashMap<SlotId, VecDeque<Waiting>>>,
-    facts: Mutex<Facts>,
-}
-
+/// A booking, and who waits to hear what becomes of it.
 struct Waiting {
-    command: BookCommand,
+    booking: Booking,
     answer: oneshot::Sender<Answer>,
 }
 
-/// The facts of slots, which never change: those that were used last.
+/// The bookings that wait.
 #[derive(Default)]
-struct Facts {
-    young: HashMap<SlotId, SlotFacts>,
-    old: HashMap<SlotId, SlotFacts>,
-}
+pub(crate) struct Coalescer(Mutex<Lines<Waiting>>);
 
 impl Coalescer {
-    /// Remembers the facts of slots, so that a booking does not have to ask for them.
-    pub(crate) fn remember<'s>(&self, slots: impl IntoIterator<Item = &'s Slot>) {
-        let mut facts = lock(&self.facts);
-        for slot in slots {
-            facts.keep(slot.id, slot.facts);
-        }
-    }
-
-    /// The facts of a slot, if they are remembered.
-    pub(super) fn facts(&self, slot: SlotId) -> Option<SlotFacts> {
-        lock(&self.facts).find(slot)
-    }
-
-    /// Adds a booking to those that wait; whether nobody sends them yet.
-    fn add(&self, slot: SlotId, one: Waiting) -> bool {
-        let mut waiting = lock(&self.waiting);
-        let is_alone = !waiting.contains_key(&slot);
-        waiting.entry(slot).or_default().push_back(one);
-        is_alone
-    }
-
-    /// What is to be sent next: no patient and no key twice. When nothing waits, nobody sends for
-    /// this slot from now on.
-    fn take(&self, slot: SlotId) -> Option<Vec<Waiting>> {
-        let mut waiting = lock(&self.waiting);
-        let queue = waiting.get_mut(&slot)?;
-        let (mut patients, mut keys) = (HashSet::new(), HashSet::new());
-        let mut batch = Vec::new();
-        while let Some(one) = queue.front() {
-            let key = one.command.write.idempotency.as_ref();
-            let key = key.map(|claim| (claim.scope.clone(), claim.key.clone()));
-            let is_new =
-                patients.insert(one.command.patient) && key.is_none_or(|key| keys.insert(key));
-            if !is_new || batch.len() == MOST {
-                break;
-            }
-            batch.extend(queue.pop_front());
-        }
-        if batch.is_empty() {
-            waiting.remove(&slot);
-            return None;
-        }
-        Some(batch)
+    fn lines(&self) -> MutexGuard<'_, Lines<Waiting>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Facts {
-    fn keep(&mut self, slot: SlotId, facts: SlotFacts) {
-        if self.young.len() >= MOST_FACTS {
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.young.insert(slot, facts);
-    }
-
-    fn find(&mut self, slot: SlotId) -> Option<SlotFacts> {
-        if let Some(facts) = self.young.get(&slot) {
-            return Some(*facts);
-        }
-        let facts = self.old.remove(&slot)?;
-        self.keep(slot, facts);
-        Some(facts)
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Books, together with whoever else books this slot now.
+/// Books, together with whoever else books now.
 pub(super) async fn book(
     store: &PostgresStore,
     slot: SlotId,
     commands: &[BookCommand],
 ) -> StoreResult<Vec<Written<BookOutcome>>> {
+    let facts = facts::of(store, slot).await?;
     let mut promises = Vec::with_capacity(commands.len());
+    let mut tickets = Vec::with_capacity(commands.len());
     for command in commands {
         let (answer, promise) = oneshot::channel();
-        let command = command.clone();
+        let booking = Booking::of(slot, facts, command.clone());
         promises.push(promise);
-        if store.coalescer().add(slot, Waiting { command, answer }) {
-            tokio::spawn(send_all(Sender {
-                store: store.clone(),
-                slot,
-                is_done: false,
-            }));
-        }
+        tickets.push(Ticket {
+            slot,
+            patient: command.patient,
+            key: booking.key(),
+            booking: Waiting { booking, answer },
+        });
     }
-    let mut answers = Vec::with_capacity(commands.len());
+    {
+        let mut lines = store.coalescer().lines();
+        tickets.into_iter().for_each(|ticket| lines.add(ticket));
+    }
+    begin_calls(store);
+    let mut answers = Vec::with_capacity(promises.len());
     for promise in promises {
         let gone = |_| StoreError::unavailable("the program is shutting down");
         answers.push(promise.await.map_err(gone)??);
@@ -139,57 +74,77 @@ pub(super) async fn book(
     Ok(answers)
 }
 
-/// Who sends the bookings of a slot. When it goes before its time, nobody waits for it in vain.
-struct Sender {
+/// Begins the calls that are due.
+fn begin_calls(store: &PostgresStore) {
+    loop {
+        let begun = store.coalescer().lines().begin();
+        let Some(batch) = begun else { break };
+        let call = Call {
+            store: store.clone(),
+            batch,
+        };
+        // Without a runtime nobody waits any more.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(make(call));
+        }
+    }
+}
+
+/// A call that is under way. However it ends, others have their turn then.
+struct Call {
     store: PostgresStore,
-    slot: SlotId,
-    /// It has given up the slot, which may have another sender by now.
-    is_done: bool,
+    batch: Batch<Waiting>,
 }
 
-impl Drop for Sender {
+impl Drop for Call {
     fn drop(&mut self) {
-        if !self.is_done {
-            lock(&self.store.coalescer().waiting).remove(&self.slot);
-        }
+        self.store.coalescer().lines().end(&mut self.batch);
+        begin_calls(&self.store);
     }
 }
 
-/// Sends what waits for a slot until nothing does.
-async fn send_all(mut sender: Sender) {
-    while let Some(batch) = sender.store.coalescer().take(sender.slot) {
-        let (commands, askers): (Vec<_>, Vec<_>) = batch
+async fn make(mut call: Call) {
+    let bookings = std::mem::take(&mut call.batch.bookings);
+    let mut sent = send(call.store.clone(), bookings);
+    if tokio::time::timeout(HELD_UP, &mut sent).await.is_err() {
+        call.store.coalescer().lines().hold_up(&mut call.batch);
+        begin_calls(&call.store);
+        sent.await;
+    }
+}
+
+/// Sends some bookings in one call and answers them. What the database refuses as a whole is sent in
+/// halves, until the one that it refuses is alone.
+fn send(store: PostgresStore, waiting: Vec<Waiting>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(async move {
+        let (bookings, askers): (Vec<_>, Vec<_>) = waiting
             .into_iter()
-            .map(|one| (one.command, one.answer))
+            .map(|one| (one.booking, one.answer))
             .unzip();
-        for (asker, answer) in askers.into_iter().zip(send(&sender, commands).await) {
-            // Who has gone away does not hear what became of his booking.
-            let _ = asker.send(answer);
-        }
-    }
-    sender.is_done = true;
-}
-
-/// Sends some bookings in one call; if one of them is more than the database can take, each in one
-/// of its own.
-async fn send(sender: &Sender, commands: Vec<BookCommand>) -> Vec<Answer> {
-    let (store, slot) = (&sender.store, sender.slot);
-    let count = commands.len();
-    match book_many(store, slot, commands.clone()).await {
-        Ok(answers) => answers.into_iter().map(Ok).collect(),
-        Err(error) if count > 1 && error.kind == StoreErrorKind::Internal => {
-            let mut answers = Vec::with_capacity(count);
-            for command in commands {
-                let answer = book_many(store, slot, vec![command]).await;
-                answers.push(answer.and_then(|mut answers| answers.pop().ok_or(error_of(&error))));
+        let bookings: Arc<[Booking]> = bookings.into();
+        match book_many(&store, Arc::clone(&bookings)).await {
+            Ok(Sent::Answered(answers)) => {
+                for (asker, answer) in askers.into_iter().zip(answers) {
+                    // Who has gone away does not hear what became of his booking.
+                    let _ = asker.send(Ok(answer));
+                }
             }
-            answers
+            Ok(Sent::Refused) => {
+                let waiting = bookings.iter().cloned().zip(askers);
+                let mut waiting: Vec<_> = waiting
+                    .map(|(booking, answer)| Waiting { booking, answer })
+                    .collect();
+                let others = waiting.split_off(waiting.len() / 2);
+                // Beside one another: one of them may be held up.
+                let others = tokio::spawn(send(store.clone(), others));
+                send(store, waiting).await;
+                let _ = others.await;
+            }
+            Err(error) => {
+                for asker in askers {
+                    let _ = asker.send(Err(StoreError::new(error.kind, error.context.clone())));
+                }
+            }
         }
-        Err(error) => (0..count).map(|_| Err(error_of(&error))).collect(),
-    }
-}
-
-/// The same error once more.
-fn error_of(error: &StoreError) -> StoreError {
-    StoreError::new(error.kind, error.context.clone())
+    })
 }

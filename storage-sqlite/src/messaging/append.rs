@@ -3,13 +3,11 @@
 use rusqlite::Connection;
 use telemed_core::crypto::Fingerprint;
 use telemed_core::id::{AppointmentId, UserId};
-use telemed_core::messaging::{
-    AppendMessage, AppendMessageOutcome, ClientMessage, SearchToken, ServiceLabel,
-};
+use telemed_core::messaging::{AppendMessage, AppendMessageOutcome, ClientMessage, ServiceLabel};
 use telemed_core::store::StoreResult;
 use telemed_core::time::Timestamp;
 
-use super::messages;
+use super::{messages, tokens};
 use crate::journal::Decided;
 use crate::rows::{number, there};
 use crate::statement::{change, one};
@@ -55,7 +53,7 @@ pub(super) fn append(
          WHERE conversation_id = ?1",
         (id.as_bytes(), at.micros(), new.sender.get()),
     )?;
-    keep_tokens(connection, new)?;
+    tokens::keep(connection, new)?;
     let message = there(messages::at_place(connection, new.conversation, seq)?)?;
     Ok(Decided::Changed(AppendMessageOutcome::Appended(message)))
 }
@@ -121,25 +119,6 @@ fn insert(
             new.client.as_ref().map(|client| client.id.as_str()),
             new.client.as_ref().map(|client| client.fingerprint.0),
             at.micros(),
-        ),
-    )?;
-    Ok(())
-}
-
-fn keep_tokens(connection: &Connection, new: &AppendMessage) -> StoreResult<()> {
-    let mut tokens: Vec<i64> = new.tokens.iter().map(|SearchToken(token)| *token).collect();
-    // In the order of the table, so that neighbours are written together.
-    tokens.sort_unstable();
-    tokens.dedup();
-    change(
-        connection,
-        "keeping the tokens of a message",
-        "INSERT INTO message_tokens (conversation_id, token, message_id)
-         SELECT ?1, value, ?2 FROM json_each(?3)",
-        (
-            new.conversation.get().as_bytes(),
-            new.id.get().as_bytes(),
-            serde_json::Value::from(tokens).to_string(),
         ),
     )?;
     Ok(())

@@ -7,6 +7,9 @@
 //! lowest of the answers is the next bound. Where a bound does not move, every token occurs: that
 //! is a candidate, and no other conversation has a newer one. A rare word beside a common one
 //! lets the bound jump over nearly everything.
+//!
+//! The tokens of the newest messages are not in the index yet: they are looked through once, for
+//! which of the needle's they have.
 
 use std::collections::BinaryHeap;
 
@@ -16,6 +19,7 @@ use telemed_core::messaging::{SearchNeedle, SearchToken};
 use telemed_core::store::StoreResult;
 use uuid::Uuid;
 
+use super::tokens;
 use crate::statement::one;
 
 /// A conversation has no candidate that is left above its bound. The highest bound comes first.
@@ -41,6 +45,10 @@ pub(super) fn candidates(
     let Some(start) = start else {
         return Ok(found);
     };
+    let needles: Vec<Needle<'_>> = needles
+        .iter()
+        .map(|needle| Needle::look(connection, needle))
+        .collect::<StoreResult<_>>()?;
     let mut bounds: BinaryHeap<Bound> = (0..needles.len())
         .map(|needle| Bound { at: start, needle })
         .collect();
@@ -48,7 +56,7 @@ pub(super) fn candidates(
         let Some(Bound { at, needle }) = bounds.pop() else {
             break;
         };
-        let Some(next) = lowest(connection, &needles[needle], at)? else {
+        let Some(next) = needles[needle].lowest(connection, at)? else {
             continue;
         };
         let next = if next == at {
@@ -71,20 +79,58 @@ fn below(id: MessageId) -> Option<MessageId> {
     Some(MessageId::new(Uuid::from_u128(number)))
 }
 
-/// The lowest of the messages at or below a bound in which each token occurs next; `None` when
-/// one of them does not occur any more.
-fn lowest(
-    connection: &Connection,
-    needle: &SearchNeedle,
-    mut bound: MessageId,
-) -> StoreResult<Option<MessageId>> {
-    for token in &needle.tokens {
-        match at_or_below(connection, needle.conversation, *token, bound)? {
-            Some(next) => bound = next,
-            None => return Ok(None),
+/// What is looked for in a conversation, and the messages there that are not in the index yet and
+/// have some of it, the newest first.
+struct Needle<'n> {
+    conversation: ConversationId,
+    tokens: &'n [SearchToken],
+    /// With whether they have each of the tokens.
+    waiting: Vec<(MessageId, Vec<bool>)>,
+}
+
+impl<'n> Needle<'n> {
+    fn look(connection: &Connection, needle: &'n SearchNeedle) -> StoreResult<Self> {
+        let mut waiting = Vec::new();
+        for (message, kept) in tokens::waiting_of(connection, needle.conversation)? {
+            if needle.tokens.iter().any(|token| kept.have(*token)) {
+                let has = needle.tokens.iter().map(|token| kept.have(*token));
+                waiting.push((message, has.collect()));
+            }
         }
+        Ok(Self {
+            conversation: needle.conversation,
+            tokens: &needle.tokens,
+            waiting,
+        })
     }
-    Ok((!needle.tokens.is_empty()).then_some(bound))
+
+    /// The lowest of the messages at or below a bound in which each token occurs next; `None` when
+    /// one of them does not occur any more.
+    fn lowest(
+        &self,
+        connection: &Connection,
+        mut bound: MessageId,
+    ) -> StoreResult<Option<MessageId>> {
+        for (number, token) in self.tokens.iter().enumerate() {
+            let waiting = self.waiting.iter();
+            let mut waiting = waiting.filter(|(message, has)| *message <= bound && has[number]);
+            let next = match waiting.next() {
+                // What waits is newer than what is in the index, unless ids were made in another
+                // order than that of the messages.
+                Some((message, _)) if *message == bound => Some(bound),
+                Some((message, _)) => {
+                    let kept = at_or_below(connection, self.conversation, *token, bound)?;
+                    kept.max(Some(*message))
+                }
+                None => at_or_below(connection, self.conversation, *token, bound)?,
+            };
+            match next {
+                Some(next) => bound = next,
+                None => return Ok(None),
+            }
+        }
+        Ok((!self.tokens.is_empty()).then_some(bound))
+    }
 }
 
 fn at_or_below(

@@ -181,8 +181,9 @@ async fn presence(store: &SqliteStore, patient: UserId, doctor: UserId) {
     let rows = store.presence_rows(&[patient, doctor], NOW).await.unwrap();
     assert!(rows.iter().all(|row| row.leases.len() == 1));
     assert!(rows.iter().all(|row| row.live_call.is_some()));
-    let renewed = store.renew_leases(&[long.id], NOW, NOW.plus(hours(8)));
-    assert_eq!(renewed.await.unwrap(), [long.id]);
+    let until = NOW.plus(hours(8));
+    let renewed = store.renew_leases(&[long.id], NOW, until).await;
+    assert_eq!(renewed.unwrap(), [long.id]);
     store.end_lease(short.id, NOW, NOW).await.unwrap();
     assert_eq!(store.next_lease_lapse().await.unwrap(), Some(NOW));
     assert_eq!(store.claim_lapsed_leases(NOW, 9).await.unwrap().len(), 1);

@@ -244,7 +244,7 @@ async fn a_look_at_a_list_costs_two_statements_by_an_index() {
     // The administrator first: the keys of many patients are opened.
     let all = &[
         "SCAN appointments",
-        "SCAN appointments USING COVERING INDEX appointments_start",
+        "SCAN appointments USING COVERING INDEX appointments_doctor_end",
     ][..];
     let listed = scheduling.appointments(&admin, None, page(0));
     let listed = looks.at("everybody's appointments", all, listed).await;

@@ -45,7 +45,7 @@ const INDEXES: &[(&str, &str)] = &[
     ),
     (
         "FROM appointments WHERE true AND appointments.doctor_id",
-        "COVERING INDEX appointments_doctor (doctor_id=?)",
+        "COVERING INDEX appointments_doctor",
     ),
     (
         "FROM users CROSS JOIN doctors ON doctors.id = users.id WHERE",
@@ -78,6 +78,14 @@ const INDEXES: &[(&str, &str)] = &[
     (
         "SELECT message_id FROM message_tokens",
         "PRIMARY KEY (conversation_id=? AND token=? AND message_id<?)",
+    ),
+    (
+        "SELECT message_id, tokens FROM waiting_tokens",
+        "PRIMARY KEY (conversation_id=?)",
+    ),
+    (
+        "SELECT count(*), coalesce(sum(length(tokens)), 0) FROM waiting_tokens",
+        "PRIMARY KEY (conversation_id=?)",
     ),
     (
         "FROM receipts WHERE receipts.conversation_id = messages.conversation_id",

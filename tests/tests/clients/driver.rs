@@ -2,16 +2,20 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::time::timeout;
+use telemed_tests::clients::Program;
+use tokio::process::Command;
 
-/// Nothing may take longer than this.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// What every socket hears at some time, and none of these scenes waits for.
+const UNASKED: [&str; 6] = [
+    "connection_response",
+    "presence:updated",
+    "presence:update",
+    "user:online",
+    "user:offline",
+    "user_status",
+];
 
 /// Whose client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,19 +66,9 @@ impl fmt::Display for Transports {
     }
 }
 
-/// Where `tests/clients/prepare` installs.
-fn installed() -> PathBuf {
-    let cache = || {
-        let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
-        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        cache.or(home).unwrap_or_default().join("telemed-clients")
-    };
-    std::env::var_os("TELEMED_CLIENTS_DIR").map_or_else(cache, PathBuf::from)
-}
-
 impl Kind {
     fn folder(self) -> PathBuf {
-        installed().join(self.to_string())
+        telemed_tests::clients::folder().join(self.to_string())
     }
 
     /// Why it cannot be had, if it cannot.
@@ -106,62 +100,29 @@ impl Kind {
     }
 }
 
-/// A running program. Dropped, it is killed.
+/// A program with clients of one kind in it.
 pub struct Driver {
-    _child: Child,
-    input: ChildStdin,
-    output: Lines<BufReader<ChildStdout>>,
+    program: Program,
     transports: Transports,
-    /// What it said that nobody has asked for yet.
-    said: Vec<Value>,
     acks: u64,
 }
 
 impl Driver {
     pub async fn start(kind: Kind, transports: Transports) -> Self {
-        let mut child = kind
-            .command()
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("the client starts");
-        let input = child.stdin.take().unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut driver = Self {
-            _child: child,
-            input,
-            output,
+        Self {
+            program: Program::start(kind.command()).await,
             transports,
-            said: Vec::new(),
             acks: 0,
-        };
-        driver.wait("ready", |said| said["what"] == "ready").await;
-        driver
+        }
     }
 
     async fn tell(&mut self, command: &Value) {
-        let line = format!("{command}\n");
-        self.input.write_all(line.as_bytes()).await.unwrap();
-        self.input.flush().await.unwrap();
+        self.program.tell(command).await;
     }
 
     /// The first thing it says that fits; the others are kept.
     pub async fn wait(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
-        if let Some(at) = self.said.iter().position(&fits) {
-            return self.said.remove(at);
-        }
-        loop {
-            let line = timeout(PATIENCE, self.output.next_line()).await;
-            let Ok(Ok(Some(line))) = line else {
-                panic!("no {what}; it said {:#?}", self.said);
-            };
-            let said: Value = serde_json::from_str(&line).expect("JSON");
-            if fits(&said) {
-                return said;
-            }
-            self.said.push(said);
-        }
+        self.program.wait(what, fits).await
     }
 
     /// Begins to connect a socket.
@@ -246,16 +207,17 @@ impl Driver {
         said["args"][0].take()
     }
 
-    /// The names of the events that a socket has heard and nobody has asked for. What was told
+    /// The names of the events that a socket has heard and nobody has asked for, but for those that
+    /// come when they come: that it is open, and who else comes and goes. What was told
     /// before is here: the answer to a question comes after it.
     pub async fn left_over(&mut self, socket: &str) -> Vec<String> {
         let answer = self.ask(socket, "no such event", &json!({})).await;
         assert_eq!(answer["success"], false);
-        let events = self.said.iter();
+        let events = self.program.said().iter();
         events
             .filter(|said| said["socket"] == socket && said["what"] == "event")
             .map(|said| said["event"].as_str().unwrap().to_owned())
-            .filter(|event| event != "connection_response")
+            .filter(|event| !UNASKED.contains(&event.as_str()))
             .collect()
     }
 }

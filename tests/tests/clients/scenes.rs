@@ -13,7 +13,7 @@ type Playing = Pin<Box<dyn Future<Output = ()>>>;
 type Play = fn(Kind, Transports) -> Playing;
 
 /// Every scene.
-pub const SCENES: [(&str, Play); 5] = [
+pub const SCENES: [(&str, Play); 6] = [
     ("two_talk_and_a_third_hears_nothing", |kind, transports| {
         Box::pin(two_talk(kind, transports))
     }),
@@ -30,6 +30,9 @@ pub const SCENES: [(&str, Play); 5] = [
         "what_is_refused_leaves_the_socket_open",
         |kind, transports| Box::pin(refused(kind, transports)),
     ),
+    ("two_call_and_hang_up", |kind, transports| {
+        Box::pin(two_call(kind, transports))
+    }),
 ];
 
 /// A patient and a doctor with a conversation, at the practice of these tests.
@@ -262,4 +265,80 @@ async fn refused(kind: Kind, transports: Transports) {
     assert_eq!(answer["success"], true, "{answer}");
     let told = scene.clients.event("patient", "chat:message").await;
     assert_eq!(told["body"], "م".repeat(5000));
+}
+
+/// A call with its signals between two devices; a third device stops ringing, a third person hears
+/// nothing.
+async fn two_call(kind: Kind, transports: Transports) {
+    let mut scene = Scene::set(kind, transports).await;
+    let (patient, doctor) = (scene.patient.clone(), scene.doctor.clone());
+    let third = scene.visit.patient().await;
+    let (clinic, own) = scene.visit.clinic_and_doctor().await;
+    let slot = scene.visit.any_slot(&own, clinic, 1).await;
+    scene.visit.booked(&patient, slot).await;
+    for (socket, person) in [
+        ("phone", &patient),
+        ("desk", &own),
+        ("tablet", &own),
+        ("third", &third),
+        ("other", &doctor),
+    ] {
+        let auth = json!({"auth": {"token": person.token, "device_id": socket}});
+        scene.connect(socket, auth).await;
+        scene.clients.connected(socket).await;
+    }
+    let clients = &mut scene.clients;
+    let begin = json!({"callee_id": own.id, "call_type": "video", "client_call_id": "mine"});
+    let begun = clients.ask("phone", "call:initiate", &begin).await;
+    assert_eq!(begun["success"], true, "{begun}");
+    let call = begun["data"]["call_id"].clone();
+    for socket in ["desk", "tablet"] {
+        let rings = clients.event(socket, "call:ringing").await;
+        assert_eq!(rings["call_id"], call);
+        assert_eq!(rings["caller_id"], patient.id);
+    }
+    clients.event("phone", "call:ringing").await;
+    let offer = json!({"call_id": "mine", "offer": {"type": "offer", "sdp": "v=0"}});
+    clients.emit("phone", "webrtc:offer", &offer).await;
+    for candidate in [json!({"candidate": "a"}), Value::Null] {
+        let body = json!({"call_id": "mine", "candidate": candidate});
+        let sent = clients.ask("phone", "webrtc:ice", &body).await;
+        assert_eq!(sent["success"], true, "{sent}");
+    }
+    let named = json!({"call_id": call});
+    let accepted = clients.ask("desk", "call:accept", &named).await;
+    assert_eq!(accepted["data"]["status"], "accepted", "{accepted}");
+    let elsewhere = clients.event("tablet", "call:ended").await;
+    assert_eq!(elsewhere["reason"], "answered_elsewhere");
+    let heard = clients.event("desk", "webrtc:offer").await;
+    assert_eq!(heard["offer"], offer["offer"]);
+    assert_eq!(heard["sender_id"], patient.id);
+    for candidate in [json!({"candidate": "a"}), Value::Null] {
+        let heard = clients.event("desk", "webrtc:ice").await;
+        assert_eq!(heard["candidate"], candidate);
+    }
+    let answer = json!({"call_id": call, "answer": {"type": "answer", "sdp": "v=0"}});
+    clients.emit("desk", "webrtc:answer", &answer).await;
+    let heard = clients.event("phone", "webrtc:answer").await;
+    assert_eq!(heard["answer"], answer["answer"]);
+    clients.emit("desk", "call:connected", &named).await;
+    clients.event("phone", "call:connected").await;
+    clients.emit("phone", "call:end", &named).await;
+    for socket in ["phone", "desk"] {
+        let ended = clients.event(socket, "call:ended").await;
+        assert_eq!(ended["reason"], "user_hangup");
+        assert_eq!(ended["status"], "completed");
+    }
+    for socket in ["third", "other"] {
+        let heard = clients.left_over(socket).await;
+        assert!(
+            heard.iter().all(|name| name == "connection_status"),
+            "{heard:?}"
+        );
+    }
+    // Nothing of what the desk heard once the call was answered there.
+    let heard = clients.left_over("tablet").await;
+    for name in ["call:accepted", "call:connected", "webrtc:offer"] {
+        assert!(!heard.iter().any(|other| other == name), "{heard:?}");
+    }
 }

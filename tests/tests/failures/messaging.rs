@@ -167,7 +167,9 @@ pub fn effects(dump: &Dump) -> Vec<String> {
 /// A subject without an id that differs from one attempt to the next.
 pub fn shown(subject: Subject) -> String {
     match subject.resource {
-        Resource::Conversation | Resource::Message => subject.resource.as_str().to_owned(),
+        Resource::Conversation | Resource::Message | Resource::Call => {
+            subject.resource.as_str().to_owned()
+        }
         _ => format!("{subject:?}"),
     }
 }

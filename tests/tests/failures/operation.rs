@@ -122,6 +122,22 @@ operations! {
     SearchMessages: Read,
     ReadConversations: Read,
     ReadEvents: Read,
+    InitiateCall: Once,
+    InitiateNamedCall: Once,
+    RingCall: Unkeyed,
+    AcceptCall: Once,
+    DeclineCall: Once,
+    HangUpCall: Once,
+    ReportConnected: Unkeyed,
+    SendSignal: Unkeyed,
+    RecordQuality: Once,
+    ReadCalls: Read,
+    SayPresence: Unkeyed,
+    OpenSocket: Unkeyed,
+    RenewSockets: Unkeyed,
+    CloseSocket: Unkeyed,
+    ReadPresence: Read,
+    RunRingDeadline: Resumed,
     RunDue: Resumed,
     SealAudit: Resumed,
     VerifyAudit: Resumed,
@@ -178,6 +194,22 @@ impl Operation {
             | Self::SearchMessages
             | Self::ReadConversations
             | Self::ReadEvents => self.messaging(scene, key).await,
+            Self::InitiateCall
+            | Self::InitiateNamedCall
+            | Self::RingCall
+            | Self::AcceptCall
+            | Self::DeclineCall
+            | Self::HangUpCall
+            | Self::ReportConnected
+            | Self::SendSignal
+            | Self::RecordQuality
+            | Self::ReadCalls => self.calls(scene, key).await,
+            Self::SayPresence
+            | Self::OpenSocket
+            | Self::RenewSockets
+            | Self::CloseSocket
+            | Self::ReadPresence
+            | Self::RunRingDeadline => self.presence(scene).await,
             Self::RunDue => scene.engine.run_due().await.map(drop),
             Self::SealAudit => scene.engine.seal_audit().await.map(drop),
             Self::VerifyAudit => {

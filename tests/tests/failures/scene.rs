@@ -27,6 +27,7 @@ use telemed_tests::build::{NOW, at, minutes};
 use telemed_tests::dump::{Dump, dump};
 use telemed_tests::{Fixture, StoreUnderTest, engine};
 
+use super::calls::Begun;
 use super::messaging;
 use super::tripwire::Tripwire;
 
@@ -76,6 +77,8 @@ pub struct Scene {
     /// Patient and doctor write to one another; a message of the patient's.
     pub conversation: ConversationId,
     pub message: MessageId,
+    /// What an operation of calls begins with.
+    pub live: Option<Begun>,
 }
 
 impl Scene {
@@ -220,6 +223,7 @@ impl Scene {
             completed,
             conversation,
             message,
+            live: None,
             fixture,
         }
     }
@@ -228,6 +232,11 @@ impl Scene {
     pub async fn dump(&self) -> Dump {
         let sessions = [&self.admin, &self.doctor, &self.patient].map(session);
         dump(&*self.fixture.storage, &sessions).await
+    }
+
+    /// What was there before an operation of calls.
+    pub fn live(&self) -> &Begun {
+        self.live.as_ref().unwrap()
     }
 
     /// The id of an actor who is a user.

@@ -167,6 +167,41 @@ pub async fn frames_small_and_large_pass(place: Place) {
     silent(&mut at_one).await;
 }
 
+/// Signals of one sender: a description of the session is long, its candidates are short.
+pub async fn no_frame_overtakes_another_whatever_its_length(place: Place) {
+    let (one, other) = (place.store("one").await, place.store("other").await);
+    let mut at_other = other.bus().subscribe().await;
+    let kinds = [
+        FrameKind::Signal,
+        FrameKind::SignalsWanted,
+        FrameKind::QualityRecorded,
+        FrameKind::QualityChanged,
+        FrameKind::PresenceChanged,
+    ];
+    let sizes = [96 * 1024, 200, 7_200, 0, 64 * 1024, 4_096, 7_000];
+    let frames: Vec<Frame> = (0..60)
+        .map(|number| Frame {
+            kind: kinds[number % kinds.len()],
+            ..frame(number as u128 + 1, sizes[number % sizes.len()])
+        })
+        .collect();
+    // At once, so that many are told together; then with the sender in the middle of telling.
+    for (number, frame) in frames.iter().enumerate() {
+        if number > 30 {
+            tokio::task::yield_now().await;
+        }
+        one.bus().pass(frame.clone());
+    }
+    for (number, frame) in frames.into_iter().enumerate() {
+        let SubscriptionItem::Frame(heard) = next(&mut at_other).await else {
+            panic!("no frame")
+        };
+        assert_eq!(heard.id, frame.id, "{number} was overtaken");
+        assert_eq!(*heard, frame);
+    }
+    silent(&mut at_other).await;
+}
+
 pub async fn large_frames_are_tidied_up(place: Place) {
     let (one, other) = (place.store("one").await, place.store("other").await);
     let mut at_other = other.bus().subscribe().await;

@@ -1,5 +1,6 @@
 //! Callers that are gone before they are answered: dropped at every point at which they wait.
 
+use telemed_core::calls::{AdvanceCallOutcome, CallSide, CallStore, StartCallOutcome};
 use telemed_core::directory::DirectoryStore;
 use telemed_core::id::{ClinicId, SlotId};
 use telemed_core::identity::IdentityStore;
@@ -7,7 +8,9 @@ use telemed_core::journal::{JournalStore, Resource};
 use telemed_core::scheduling::{BookOutcome, SchedulingStore};
 use telemed_core::store::Written;
 use telemed_storage_postgres::{PostgresOptions, PostgresStore};
-use telemed_tests::build::{World, with_key};
+use telemed_tests::build::{
+    World, about_call, advancing, applied, at, following, hangup, with_key,
+};
 
 use super::place::{Beside, Place, options, polled, world};
 
@@ -100,6 +103,60 @@ pub async fn a_dropped_booking_is_whole_or_not_there(place: Place) {
         assert_eq!(taken.booked_count, 1);
         // One that is answered at once now and then was not dropped: the next ones are.
         if answer.is_some() && times > 1 {
+            return;
+        }
+    }
+    panic!("it is never answered");
+}
+
+pub async fn a_dropped_call_is_whole_or_not_there(place: Place) {
+    let (store, world, mut beside) = store(&place).await;
+    let [caller, callee] = world.patients(2).await[..] else {
+        panic!()
+    };
+    let audited = "SELECT count(*) FROM audit_open WHERE resource = 'call'";
+    let mut before = beside.number(audited).await;
+    let (mut is_begun, mut is_over) = (false, false);
+    for times in 0..MOST {
+        let new = world.call_under(caller, callee, &format!("call {times}"));
+        let start = world.starting(at(1), &new);
+        let answer = polled(store.start_call(&start), times).await;
+        store.ready().await.unwrap();
+        beside.nothing_is_open("one").await;
+        is_begun |= answer.is_some() && times > 1;
+        // What it came to, or the whole of it now.
+        let effects = beside.number(audited).await - before;
+        let call = match applied(store.start_call(&start).await.unwrap()) {
+            StartCallOutcome::Repeated(call) => {
+                assert_eq!(effects, 1, "after {times} polls");
+                call
+            }
+            StartCallOutcome::Started(call) => {
+                assert_eq!(effects, 0, "after {times} polls");
+                call
+            }
+            other => panic!("{other:?}"),
+        };
+        let parties = "SELECT count(*) FROM call_parties";
+        let calls = i64::try_from(times).unwrap() + 1;
+        assert_eq!(beside.number(parties).await, 2 * calls);
+
+        let change = advancing(&call, following(&call, &hangup(CallSide::Caller), at(2)));
+        let write = world.write_at(at(2), about_call(call.id));
+        let answer = polled(store.advance_call(&write, &change), times).await;
+        store.ready().await.unwrap();
+        beside.nothing_is_open("one").await;
+        is_over |= answer.is_some() && times > 1;
+        let effects = beside.number(audited).await - before - 1;
+        match applied(store.advance_call(&write, &change).await.unwrap()) {
+            AdvanceCallOutcome::Superseded => assert_eq!(effects, 1, "after {times} polls"),
+            AdvanceCallOutcome::Advanced(_) => assert_eq!(effects, 0, "after {times} polls"),
+            AdvanceCallOutcome::NotFound => panic!("it was begun"),
+        }
+        assert_eq!(store.live_calls_of(callee).await.unwrap(), vec![]);
+        before += 2;
+        assert_eq!(beside.number(audited).await, before);
+        if is_begun && is_over {
             return;
         }
     }

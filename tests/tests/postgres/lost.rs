@@ -3,14 +3,19 @@
 use std::time::Duration;
 
 use telemed_core::actor::Role;
+use telemed_core::calls::{AdvanceCallOutcome, CallStore, StartCall, StartCallOutcome};
+use telemed_core::id::SlotId;
 use telemed_core::identity::{IdentityStore, RegisterOutcome, SetActiveOutcome};
 use telemed_core::journal::{
-    EventBus, JournalStore, LocalBus, Resource, Subject, SubscriptionItem,
+    Event, EventBus, JournalStore, LocalBus, Resource, Subject, Subscription, SubscriptionItem,
 };
+use telemed_core::scheduling::{BookCommand, SchedulingStore};
 use telemed_core::store::{StoreErrorKind, Written};
 use telemed_storage_postgres::{PostgresOptions, PostgresStore};
 use telemed_tests::Fixture;
-use telemed_tests::build::{World, applied, with_key};
+use telemed_tests::build::{
+    NOW, World, about_call, accept, advancing, applied, at, following, with_key,
+};
 use tokio::time::Instant;
 
 use super::place::{Beside, PATIENCE, Place, next, options, silent, world};
@@ -144,7 +149,7 @@ pub async fn a_commit_whose_answer_was_lost_is_announced(place: Place) {
     let mut write = world.changes(Resource::User, user.get());
     let subject = Subject::number(Resource::User, user.get());
     write.events = vec![world.event(&[user], subject), world.event(&[], subject)];
-    proxy.lose_the_next_commit();
+    proxy.lose_the_next_answer_to("COMMIT");
     // Without a key nobody may do it again.
     let refused = store
         .set_user_active(&write, user, false)
@@ -167,7 +172,7 @@ pub async fn a_repetition_finds_the_key_of_a_lost_answer(place: Place) {
     let mut subscription = bus.subscribe().await;
     let mut write = with_key(world.makes(Resource::User), "key", 1);
     write.events = vec![world.event(&[], write.audit.subject)];
-    proxy.lose_the_next_commit();
+    proxy.lose_the_next_answer_to("COMMIT");
     let user = world.new_user(Role::Patient);
     let written = store.register_user(&write, &user).await.unwrap();
     // It was committed the first time, and not done again.
@@ -182,6 +187,152 @@ pub async fn a_repetition_finds_the_key_of_a_lost_answer(place: Place) {
     assert_eq!(heard.event.subject, subject);
     let mut beside = place.beside().await;
     assert_eq!(beside.number("SELECT count(*) FROM users").await, 1);
+}
+
+/// A call to be begun that tells its parties.
+async fn telling_call(world: &World, client: Option<&str>) -> StartCall {
+    let [caller, callee] = world.patients(2).await[..] else {
+        panic!()
+    };
+    let new = match client {
+        Some(client) => world.call_under(caller, callee, client),
+        None => world.new_call(caller, callee),
+    };
+    let mut start = world.starting(NOW, &new);
+    let event = world.event(&[caller, callee], about_call(new.id));
+    start.write.events.push(event);
+    start
+}
+
+/// The only event that is heard.
+async fn only(subscription: &mut Subscription, expected: &Event) {
+    match next(subscription).await {
+        SubscriptionItem::Event(heard) => assert_eq!(heard.event, *expected),
+        other => panic!("{other:?}"),
+    }
+    silent(subscription).await;
+}
+
+pub async fn a_call_whose_answer_was_lost_is_announced(place: Place) {
+    let proxy = Proxy::to(&place.database.url()).await;
+    let (store, world, bus) = behind(&place, &proxy).await;
+    let start = telling_call(&world, None).await;
+    let mut subscription = bus.subscribe().await;
+    proxy.lose_the_next_answer_to("start_call");
+    // With neither a key nor a client's id nobody may do it again.
+    let refused = store.start_call(&start).await.unwrap_err();
+    assert_eq!(refused.kind, StoreErrorKind::Unavailable);
+    only(&mut subscription, &start.write.events[0]).await;
+    let begun = store.call_by_id(start.call.id).await.unwrap();
+    assert_eq!(begun.unwrap().version, 1);
+}
+
+pub async fn a_repetition_finds_the_call_of_a_lost_answer(place: Place) {
+    let proxy = Proxy::to(&place.database.url()).await;
+    let (store, world, bus) = behind(&place, &proxy).await;
+    for by_key in [false, true] {
+        let mut start = telling_call(&world, (!by_key).then_some("mine")).await;
+        if by_key {
+            for write in [&mut start.write, &mut start.write_busy] {
+                *write = with_key(write.clone(), "key", 1);
+            }
+        }
+        let mut subscription = bus.subscribe().await;
+        proxy.lose_the_next_answer_to("start_call");
+        let written = store.start_call(&start).await.unwrap();
+        let begun = store.call_by_id(start.call.id).await.unwrap().unwrap();
+        if by_key {
+            assert_eq!(written, Written::Replayed(about_call(begun.id)));
+        } else {
+            assert_eq!(applied(written), StartCallOutcome::Repeated(begun));
+        }
+        only(&mut subscription, &start.write.events[0]).await;
+    }
+    let mut beside = place.beside().await;
+    assert_eq!(beside.number("SELECT count(*) FROM calls").await, 2);
+}
+
+pub async fn a_change_of_a_call_whose_answer_was_lost_is_made_once(place: Place) {
+    let proxy = Proxy::to(&place.database.url()).await;
+    let (store, world, bus) = behind(&place, &proxy).await;
+    let start = telling_call(&world, None).await;
+    let call = world.start(&start).await;
+    let StartCallOutcome::Started(call) = call else {
+        panic!("{call:?}")
+    };
+    let mut subscription = bus.subscribe().await;
+    let change = advancing(&call, following(&call, &accept("phone"), at(1)));
+    let mut write = world.write_at(at(1), about_call(call.id));
+    write.events = vec![world.event(&call.users(), about_call(call.id))];
+    proxy.lose_the_next_answer_to("advance_call");
+    // The second time the call is no longer as it was seen; whoever looks again finds it changed.
+    let outcome = applied(store.advance_call(&write, &change).await.unwrap());
+    assert_eq!(outcome, AdvanceCallOutcome::Superseded);
+    let now = store.call_by_id(call.id).await.unwrap().unwrap();
+    assert_eq!((now.version, now.progress), (2, change.progress));
+    only(&mut subscription, &write.events[0]).await;
+}
+
+/// Two bookings of one slot, each with an event; both go in one call.
+async fn two_bookings(world: &World) -> (SlotId, [BookCommand; 2]) {
+    let clinic = world.clinic().await;
+    let doctor = world.doctor(clinic).await;
+    let slot = world.slot(doctor, clinic, 60, 2).await;
+    let patients = [world.patient().await, world.patient().await];
+    let commands = patients.map(|patient| {
+        let mut command = world.booking(patient);
+        let event = world.event(&[patient], command.write.audit.subject);
+        command.write.events = vec![event];
+        command
+    });
+    (slot, commands)
+}
+
+/// Hears the events of both bookings, once each and nothing else.
+async fn hears_both(subscription: &mut Subscription, commands: &[BookCommand; 2]) {
+    for (number, command) in (1..).zip(commands) {
+        let SubscriptionItem::Event(heard) = next(subscription).await else {
+            panic!("no event");
+        };
+        assert_eq!(heard.event.id, command.write.events[0].id);
+        let subject = Subject::number(Resource::Appointment, number);
+        assert_eq!(heard.event.subject, subject);
+    }
+    silent(subscription).await;
+}
+
+pub async fn bookings_whose_answer_was_lost_are_announced(place: Place) {
+    let proxy = Proxy::to(&place.database.url()).await;
+    let (store, world, bus) = behind(&place, &proxy).await;
+    let (slot, commands) = two_bookings(&world).await;
+    let mut subscription = bus.subscribe().await;
+    proxy.lose_the_next_answer_to("book_many");
+    // Without a key nobody may do it again.
+    let refused = store.book_many(slot, &commands).await.unwrap_err();
+    assert_eq!(refused.kind, StoreErrorKind::Unavailable);
+    assert!(proxy.has_lost_it());
+    hears_both(&mut subscription, &commands).await;
+    let slot = store.slot_by_id(slot).await.unwrap().unwrap();
+    assert_eq!(slot.booked_count, 2);
+}
+
+pub async fn a_repetition_finds_the_keys_of_lost_bookings(place: Place) {
+    let proxy = Proxy::to(&place.database.url()).await;
+    let (store, world, bus) = behind(&place, &proxy).await;
+    let (slot, mut commands) = two_bookings(&world).await;
+    for (command, key) in commands.iter_mut().zip(["one", "other"]) {
+        command.write = with_key(command.write.clone(), key, 1);
+    }
+    let mut subscription = bus.subscribe().await;
+    proxy.lose_the_next_answer_to("book_many");
+    let answers = store.book_many(slot, &commands).await.unwrap();
+    assert!(proxy.has_lost_it());
+    let subjects = [1, 2].map(|number| Subject::number(Resource::Appointment, number));
+    assert_eq!(answers, subjects.map(Written::Replayed));
+    hears_both(&mut subscription, &commands).await;
+    let mut beside = place.beside().await;
+    let booked = beside.number("SELECT count(*) FROM appointments").await;
+    assert_eq!(booked, 2);
 }
 
 pub async fn a_server_that_is_away_is_unavailable(place: Place) {

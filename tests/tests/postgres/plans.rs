@@ -8,12 +8,20 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use serde_json::Value;
+use telemed_core::calls::{
+    AdvanceCallOutcome, CallFilter, CallKind, CallSide, CallStatus, CallStore, StartCallOutcome,
+};
+use telemed_core::id::CallId;
+use telemed_core::presence::{PresenceStatus, PresenceStore};
+use telemed_tests::build::{
+    NOW, about_call, accept, advancing, all_contacts, applied, at, following, page, user_id,
+};
 use telemed_tests::lockstep::{chats, prelude, run, steps};
 use telemed_tests::{MemoryUnderTest, PostgresUnderTest, StoreUnderTest};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};
 
-use super::place::{Beside, Place};
+use super::place::{Beside, Place, options, world};
 
 /// Tables that have one row, or few.
 const SMALL: &[&str] = &[
@@ -37,6 +45,7 @@ const MAY_SCAN: &[(&str, &str)] = &[
         "SELECT DISTINCT ON (doctors.specialty_folded)",
         "users_listed_doctors",
     ),
+    ("AND ((SELECT 1 FROM presence_leases", "doctors_pkey"),
 ];
 
 /// A list with its total counts what there is, as far as its filters do not say more.
@@ -99,6 +108,61 @@ async fn exercise(place: &Place) {
         let (one, other) = (MemoryUnderTest.fresh().await, postgres.fresh().await);
         run(one, other, &steps).await;
     }
+    exercise_calls(&Place::new(&place.server).await).await;
+}
+
+/// Calls every operation of calls and of presence.
+async fn exercise_calls(place: &Place) {
+    let store = place.silent(&options("exercise")).await;
+    let world = world(place, &store);
+    let [one, other] = world.patients(2).await[..] else {
+        panic!()
+    };
+    let new = world.call_under(one, other, "client");
+    let call = world.begin(NOW, &new).await;
+    let id = new.client_id.unwrap();
+    store.call_by_client_id(one, &id).await.unwrap();
+    assert_eq!(store.live_calls_of(other).await.unwrap().len(), 1);
+    world.act(at(1), call.id, &[accept("phone")]).await;
+    let sample = world.sample(at(1), call.id, one);
+    store.add_quality_sample(&sample).await.unwrap();
+    store.quality_samples(call.id, 10).await.unwrap();
+    store.call_quality(call.id).await.unwrap();
+    store.call_tallies(one, Some(NOW)).await.unwrap();
+    // Each filter by itself, and all together.
+    for filters in [0, 1, 2, 4, 8, 16, 31] {
+        let filter = CallFilter {
+            kind: (filters & 1 > 0).then_some(CallKind::Video),
+            status: (filters & 2 > 0).then_some(CallStatus::Accepted),
+            side: (filters & 4 > 0).then_some(CallSide::Caller),
+            from: (filters & 8 > 0).then_some(NOW),
+            before: (filters & 16 > 0).then_some(at(1)),
+        };
+        for skip in [0, 1] {
+            let listed = store.call_page(one, &filter, page(skip, 10)).await.unwrap();
+            assert_eq!(listed.total, 1, "{filter:?}");
+        }
+    }
+
+    let lease = world.lease(one, 1).await;
+    store.renew_leases(&[lease.id], NOW, at(2)).await.unwrap();
+    store.end_lease(lease.id, NOW, at(1)).await.unwrap();
+    store.presence_rows(&[one, other], NOW).await.unwrap();
+    store.leases_of(one).await.unwrap();
+    store
+        .note_told_status(one, PresenceStatus::Online)
+        .await
+        .unwrap();
+    let contacts = all_contacts();
+    store.are_contacts([one, other], contacts).await.unwrap();
+    store
+        .present_contacts(one, contacts, NOW, 10)
+        .await
+        .unwrap();
+    store.present_doctors(NOW, 10).await.unwrap();
+    assert_eq!(store.next_lease_lapse().await.unwrap(), Some(at(1)));
+    assert_eq!(world.lapsed(at(1)).await.len(), 1);
+    assert_eq!(store.drop_lapsed_leases(at(2)).await.unwrap(), 1);
 }
 
 /// Fills the tables.
@@ -160,6 +224,23 @@ const GROW: &str = "
     INSERT INTO receipts SELECT conversation_id, user_id, 'read', 2, 0
         FROM conversation_participants;
     INSERT INTO message_tokens SELECT conversation_id, seq * 7, id FROM messages;
+    INSERT INTO calls (id, caller_id, callee_id, kind, client_id, initiated_at, state, version)
+        SELECT gen_random_uuid(), n % 2000 + 1, 2001 + n % 18000, 'video', n::TEXT, n,
+               CASE WHEN n % 10 = 0 THEN 'ringing' ELSE 'ended' END, 1
+        FROM generate_series(1, 20000) AS n;
+    INSERT INTO call_parties (call_id, user_id, side, kind, initiated_at, status, seconds)
+        SELECT calls.id, CASE side WHEN 'outgoing' THEN caller_id ELSE callee_id END, side, kind,
+               initiated_at, CASE state WHEN 'ringing' THEN 'ringing' ELSE 'completed' END, 60
+        FROM calls, unnest(ARRAY['outgoing', 'incoming']) AS side;
+    INSERT INTO quality_samples (id, call_id, user_id, at, round_trip, loss)
+        SELECT gen_random_uuid(), call_id, user_id, n, n, n
+        FROM call_parties, generate_series(1, 2) AS n;
+    INSERT INTO presence_leases (id, user_id, device, session_id, device_type, source, status,
+                                 heard_at, expires_at, seen_at, is_handed_out)
+        SELECT gen_random_uuid(), id, 'device', gen_random_uuid(), 'web', 'socket', 'online', id,
+               id, id, id % 3 = 0
+        FROM users;
+    INSERT INTO presence (user_id, last_seen, told) SELECT id, id, 'online' FROM users;
     INSERT INTO events SELECT n, gen_random_uuid(), 'user.updated', 'user:' || n % 5000, 'user',
             '1', n, 'operator', NULL, '{}', gen_random_uuid() FROM generate_series(1, 20000) AS n;
     INSERT INTO event_feeds SELECT audience, seq FROM events;
@@ -195,6 +276,7 @@ async fn plan(beside: &mut Beside, sql: &str) -> Value {
             "uuid" => "00000000-0000-0000-0000-000000000007",
             "uuid[]" => "{00000000-0000-0000-0000-000000000007}",
             "bytea" => "7",
+            "double precision" => "1",
             "bytea[]" => "{7,8}",
             "boolean" => "true",
             "jsonb" => "{}",
@@ -271,4 +353,53 @@ pub async fn every_statement_is_served_by_an_index(place: Place) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let unused: Vec<_> = MAY_SCAN.iter().filter(|one| !used.contains(one)).collect();
     assert!(unused.is_empty(), "never needed: {unused:?}");
+}
+
+/// How many rows and entries of indexes were read of the tables of calls.
+const TOUCHED: &str = "
+    SELECT (sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)) + (
+        SELECT sum(idx_tup_read) FROM pg_stat_user_indexes
+        WHERE relname IN ('calls', 'call_parties', 'quality_samples')))::BIGINT
+    FROM pg_stat_user_tables WHERE relname IN ('calls', 'call_parties', 'quality_samples')";
+
+/// What runs inside the functions of the schema shows in no plan of a statement: it is counted what
+/// they read.
+pub async fn calls_touch_few_rows(place: Place) {
+    const TIMES: usize = 20;
+    let mut beside = place.beside().await;
+    beside.run(GROW).await;
+    beside.run("VACUUM ANALYZE").await;
+    beside
+        .until("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND backend_type = 'autovacuum worker' AND datname = current_database()", 0)
+        .await;
+    let before = beside.number(TOUCHED).await;
+    let store = place.silent(&options("one")).await;
+    let here = world(&place, &store);
+    let mut touched = 0;
+    for number in 0..TIMES {
+        // Each of them has had some calls, and none goes on.
+        let (caller, callee) = (2 + 10 * number as i64, 2_003 + 10 * number as i64);
+        let new = here.call_under(user_id(caller), user_id(callee), "mine");
+        let outcome = applied(store.start_call(&here.starting(NOW, &new)).await.unwrap());
+        let StartCallOutcome::Started(call) = outcome else {
+            panic!("{outcome:?}")
+        };
+        let write = here.write_at(at(1), about_call(call.id));
+        let change = advancing(&call, following(&call, &accept("phone"), at(1)));
+        let outcome = applied(store.advance_call(&write, &change).await.unwrap());
+        assert!(matches!(outcome, AdvanceCallOutcome::Advanced(_)));
+        let mut sample = here.sample(at(2), CallId::new(call.id.get()), user_id(caller));
+        sample.measured.round_trip = Some(1.0);
+        store.add_quality_sample(&sample).await.unwrap();
+        touched += 1;
+    }
+    assert_eq!(touched, TIMES);
+    // What a connection has counted is told when it ends, at the latest.
+    drop((store, here));
+    let open = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'one'
+                AND datname = current_database()";
+    beside.until(open, 0).await;
+    let read = beside.number(TOUCHED).await - before;
+    let each = read / TIMES as i64;
+    assert!((1..60).contains(&each), "{each} rows for a call");
 }

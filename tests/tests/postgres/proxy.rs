@@ -1,8 +1,9 @@
 //! A wire between a store and its server that can be cut.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use sqlx::postgres::PgConnectOptions;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -12,9 +13,12 @@ use tokio::task::JoinHandle;
 /// Passes connections on to a server, until it is to lose an answer.
 pub struct Proxy {
     port: u16,
-    loses_the_next_commit: Arc<AtomicBool>,
+    doomed: Doomed,
     task: JoinHandle<()>,
 }
+
+/// A word of the next statement whose answer is to be lost.
+type Doomed = Arc<Mutex<Option<&'static str>>>;
 
 /// Where the server listens.
 #[derive(Clone)]
@@ -33,32 +37,28 @@ impl Proxy {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let loses_the_next_commit = Arc::new(AtomicBool::new(false));
-        let loses = Arc::clone(&loses_the_next_commit);
+        let doomed = Doomed::default();
+        let of_all = Arc::clone(&doomed);
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let (target, loses) = (target.clone(), Arc::clone(&loses));
+                let (target, doomed) = (target.clone(), Arc::clone(&of_all));
                 tokio::spawn(async move {
                     match target {
                         Target::Socket(path) => {
                             let server = UnixStream::connect(path).await.unwrap();
                             let (from, to) = server.into_split();
-                            pass(client, from, to, loses).await;
+                            pass(client, from, to, doomed).await;
                         }
                         Target::Port(host, port) => {
                             let server = TcpStream::connect((host, port)).await.unwrap();
                             let (from, to) = server.into_split();
-                            pass(client, from, to, loses).await;
+                            pass(client, from, to, doomed).await;
                         }
                     }
                 });
             }
         });
-        Self {
-            port,
-            loses_the_next_commit,
-            task,
-        }
+        Self { port, doomed, task }
     }
 
     /// The URL of a database behind the wire.
@@ -72,9 +72,15 @@ impl Proxy {
         )
     }
 
-    /// The next COMMIT reaches the server, and its answer is lost with the connection.
-    pub fn lose_the_next_commit(&self) {
-        self.loses_the_next_commit.store(true, Ordering::SeqCst);
+    /// The next statement with this word in it reaches the server, and its answer is lost with the
+    /// connection.
+    pub fn lose_the_next_answer_to(&self, word: &'static str) {
+        *self.doomed.lock().unwrap() = Some(word);
+    }
+
+    /// Whether the answer was lost meanwhile.
+    pub fn has_lost_it(&self) -> bool {
+        self.doomed.lock().unwrap().is_none()
     }
 }
 
@@ -84,11 +90,62 @@ impl Drop for Proxy {
     }
 }
 
+/// What a client says, in messages.
+#[derive(Default)]
+struct Messages {
+    /// What has come and was not passed on.
+    waiting: Vec<u8>,
+    has_begun: bool,
+    /// Statements with a word in them, by the names under which they were prepared.
+    prepared: HashSet<(&'static str, Vec<u8>)>,
+}
+
+impl Messages {
+    /// The next whole message.
+    fn next(&mut self) -> Option<Vec<u8>> {
+        // The first one has no letter before its length.
+        let start = usize::from(self.has_begun);
+        let length = self.waiting.get(start..start + 4)?;
+        let length = u32::from_be_bytes(length.try_into().unwrap()) as usize;
+        if self.waiting.len() < start + length {
+            return None;
+        }
+        self.has_begun = true;
+        Some(self.waiting.drain(..start + length).collect())
+    }
+
+    /// Whether the message runs a statement with this word in it.
+    fn runs(&mut self, message: &[u8], word: &'static str) -> bool {
+        let Some((letter, body)) = message.split_first() else {
+            return false;
+        };
+        let has_word = |text: &[u8]| text.windows(word.len()).any(|it| it == word.as_bytes());
+        let mut parts = body.get(4..).unwrap_or_default().split(|byte| *byte == 0);
+        let mut next = || parts.next().unwrap_or_default();
+        match letter {
+            b'Q' => has_word(next()),
+            // Prepared under a name, and run under it later.
+            b'P' => {
+                let (name, text) = (next(), next());
+                if has_word(text) {
+                    self.prepared.insert((word, name.to_vec()));
+                }
+                false
+            }
+            b'B' => {
+                let (_portal, name) = (next(), next());
+                self.prepared.contains(&(word, name.to_vec()))
+            }
+            _ => false,
+        }
+    }
+}
+
 async fn pass(
     client: TcpStream,
     mut from_server: impl AsyncRead + Unpin + Send + 'static,
     mut to_server: impl AsyncWrite + Unpin + Send,
-    loses: Arc<AtomicBool>,
+    doomed: Doomed,
 ) {
     let (mut from_client, mut to_client) = client.into_split();
     let is_silent = Arc::new(AtomicBool::new(false));
@@ -103,23 +160,29 @@ async fn pass(
         }
         to_client
     });
-    let mut buffer = vec![0; 64 * 1024];
-    while let Ok(length @ 1..) = from_client.read(&mut buffer).await {
-        let part = &buffer[..length];
-        // A simple query: its text ends with a zero.
-        let is_commit = part.windows(7).any(|bytes| bytes == b"COMMIT\0");
-        if is_commit && loses.swap(false, Ordering::SeqCst) {
-            // From here on nothing goes back, and the client is cut off when the server has done.
-            is_silent.store(true, Ordering::SeqCst);
-            let _ = to_server.write_all(part).await;
+    let mut messages = Messages::default();
+    while let Ok(1..) = from_client.read_buf(&mut messages.waiting).await {
+        let mut part = Vec::new();
+        while let Some(message) = messages.next() {
+            let word = *doomed.lock().unwrap();
+            if word.is_some_and(|word| messages.runs(&message, word)) {
+                *doomed.lock().unwrap() = None;
+                // From here on nothing goes back.
+                is_silent.store(true, Ordering::SeqCst);
+            }
+            part.extend(message);
+        }
+        if to_server.write_all(&part).await.is_err() {
+            break;
+        }
+        // What runs a statement ends with it or with a Sync, and is sent at once.
+        if is_silent.load(Ordering::SeqCst) && messages.waiting.is_empty() {
+            // The client is cut off when the server has done: it ends when it reads that nothing
+            // more comes, after it has committed.
             let _ = to_server.flush().await;
-            // The server ends when it reads that nothing more comes, after it has committed.
             let _ = to_server.shutdown().await;
             let _ = (&mut back).await;
             return;
-        }
-        if to_server.write_all(part).await.is_err() {
-            break;
         }
     }
     back.abort();

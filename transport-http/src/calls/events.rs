@@ -135,7 +135,7 @@ async fn look(
 ) -> Result<EventsPage, Error> {
     loop {
         let page = state.engine.events(actor, after, limit).await?;
-        let told = told::in_feed(&state.engine, &page.events).await?;
+        let told = told::in_feed(&state.engine, actor.user_id(), &page.events).await?;
         if told.is_empty() && page.events.len() == limit as usize {
             after = Some(page.next);
             continue;

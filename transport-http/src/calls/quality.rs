@@ -110,7 +110,7 @@ impl QualityBody {
 
 /// A sample that was taken.
 #[derive(Serialize, ToSchema)]
-pub(super) struct RecordedLine {
+pub(crate) struct RecordedLine {
     /// The sample.
     #[schema(format = "uuid")]
     metric_id: String,

@@ -1,9 +1,10 @@
 //! Hands what happens to the sockets that it concerns: one task for all of them.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use serde_json::Value;
 use telemed_core::Engine;
 use telemed_core::error::Error;
 use telemed_core::id::EventId;
@@ -13,7 +14,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::hub::Hub;
 use super::member::Member;
-use super::news::{News, Voice, users};
+use super::news::{News, Voice, ring, users};
 
 /// How often it is seen whether credentials have ended.
 const ROUND: Duration = Duration::from_millis(500);
@@ -60,7 +61,8 @@ pub(super) async fn run(
 
 struct Fanout {
     engine: Engine,
-    told: VecDeque<EventId>,
+    /// In the order in which they were told, and to be looked up.
+    told: (VecDeque<EventId>, HashSet<EventId>),
     watermark: Watermark,
     lagged: bool,
     round: u64,
@@ -70,7 +72,7 @@ impl Fanout {
     fn new(engine: Engine) -> Self {
         Self {
             engine,
-            told: VecDeque::new(),
+            told: Default::default(),
             watermark: Watermark::default(),
             lagged: false,
             round: 0,
@@ -107,13 +109,16 @@ impl Fanout {
     }
 
     fn is_first(&mut self, id: EventId) -> bool {
-        if self.told.contains(&id) {
+        let (order, known) = &mut self.told;
+        if !known.insert(id) {
             return false;
         }
-        if self.told.len() >= REMEMBERED {
-            self.told.pop_front();
+        order.push_back(id);
+        if order.len() > REMEMBERED
+            && let Some(oldest) = order.pop_front()
+        {
+            known.remove(&oldest);
         }
-        self.told.push_back(id);
         true
     }
 
@@ -128,13 +133,30 @@ impl Fanout {
             }
         }
         match News::of_event(&self.engine, logged, &audience.voices).await {
-            Ok(news) => audience.tell(&news),
+            Ok(news) => {
+                audience.tell(&news);
+                self.note_ringing(&audience, logged, &news);
+            }
             Err(error) => {
                 report(&error);
                 for (member, _) in &audience.members {
                     self.reread(member);
                 }
             }
+        }
+    }
+
+    /// A call rings once one device of the callee was told so, whichever.
+    fn note_ringing(&self, audience: &Audience, logged: &LoggedEvent, news: &News) {
+        let caller = logged.event.data.get("caller_id").and_then(Value::as_i64);
+        let mut members = audience.members.iter().map(|(member, _)| member);
+        let told = members.find_map(|member| {
+            let call = news.rings_for(member)?;
+            (caller != Some(member.user().get())).then_some((member, call))
+        });
+        if let Some((member, call)) = told {
+            let (engine, actor) = (self.engine.clone(), member.actor().clone());
+            tokio::spawn(async move { ring(&engine, &actor, call).await });
         }
     }
 

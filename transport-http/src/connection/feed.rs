@@ -5,7 +5,7 @@ use telemed_core::Engine;
 use telemed_core::error::{Code, Detail, Error};
 
 use super::hub::Joined;
-use super::news::News;
+use super::news::{News, ring};
 use super::person::Person;
 
 /// Events that are read at once.
@@ -39,8 +39,13 @@ impl Feed {
         let is_last = page.events.len() < PAGE as usize;
         let voices = [socket.voice()];
         for logged in &page.events {
-            socket.tell_first(&News::of_event(engine, logged, &voices).await?);
+            let news = News::of_event(engine, logged, &voices).await?;
+            socket.tell_first(&news);
             self.cursor = logged.seq;
+            if let Some(call) = news.rings_for(socket) {
+                // Only a callee's does, and only one that rings.
+                ring(engine, person.actor(), call).await;
+            }
         }
         self.cursor = page.next;
         Ok(is_last)

@@ -8,11 +8,16 @@ use std::time::Duration;
 use telemed_core::Engine;
 use telemed_core::error::{Code, Error};
 use telemed_core::id::UserId;
-use tokio::sync::{OnceCell, watch};
+use tokio::sync::{Notify, OnceCell, mpsc, watch};
+use tokio::time::timeout;
 
-use super::fanout;
-use super::member::Member;
+use super::leases::{self, Errand};
+use super::member::{Member, Renamed};
 use super::outbox::{End, Outbox};
+use super::{fanout, observer};
+
+/// How long who says something of a socket waits until its lease is there.
+const SETTLING: Duration = Duration::from_secs(2);
 
 /// What a host decides about sockets.
 #[derive(Clone, Debug)]
@@ -55,7 +60,10 @@ pub(crate) struct Hub {
     /// Who has not said yet who he is, the longest waiting first.
     waiting: Mutex<BTreeMap<u64, Weak<Outbox>>>,
     users: Mutex<HashMap<UserId, Vec<Arc<Member>>>>,
-    fanout: OnceCell<()>,
+    /// What is to be done for the leases of sockets, once there are any.
+    errands: OnceCell<mpsc::UnboundedSender<Errand>>,
+    /// Whoever waits for a lease is told that one was taken, or could not be.
+    settled: Notify,
     /// Dropped with the hub, which ends the fan-out.
     alive: watch::Sender<()>,
 }
@@ -68,7 +76,8 @@ impl Hub {
             numbers: AtomicU64::new(0),
             waiting: Mutex::default(),
             users: Mutex::default(),
-            fanout: OnceCell::new(),
+            errands: OnceCell::new(),
+            settled: Notify::new(),
             alive: watch::Sender::new(()),
         })
     }
@@ -105,7 +114,7 @@ impl Hub {
     /// Begins to listen to what happens, once for all sockets. Whoever joins after it misses
     /// nothing that happens from then on.
     pub(crate) async fn listen(self: &Arc<Self>, engine: &Engine) {
-        self.fanout
+        self.errands
             .get_or_init(|| async {
                 let subscription = engine.subscribe().await;
                 let listening = fanout::run(
@@ -115,6 +124,12 @@ impl Hub {
                     self.alive.subscribe(),
                 );
                 tokio::spawn(listening);
+                let subscription = engine.subscribe().await;
+                let observing = observer::run(engine.clone(), subscription, self.alive.subscribe());
+                tokio::spawn(observing);
+                let (sender, errands) = mpsc::unbounded_channel();
+                tokio::spawn(leases::keep(Arc::downgrade(self), engine.clone(), errands));
+                sender
             })
             .await;
     }
@@ -135,10 +150,23 @@ impl Hub {
         }
         sockets.push(Arc::clone(&member));
         drop(users);
+        self.send(Errand::Arrived(Arc::downgrade(&member)));
         Ok(Joined {
             hub: Arc::clone(self),
             member,
         })
+    }
+
+    fn send(&self, errand: Errand) {
+        if let Some(errands) = self.errands.get() {
+            // The task that does it ends with the hub.
+            let _ = errands.send(errand);
+        }
+    }
+
+    /// By what those are woken who wait for a lease.
+    pub(super) fn settled(&self) -> &Notify {
+        &self.settled
     }
 
     /// The sockets of these users.
@@ -208,6 +236,31 @@ pub(crate) struct Joined {
     member: Arc<Member>,
 }
 
+impl Joined {
+    /// From now on the socket is one of this device.
+    pub(crate) fn go_by(&self, device: telemed_core::calls::DeviceId) {
+        if let Renamed::Anew(lease) = self.member.rename(device) {
+            self.hub.send(Errand::Gone(lease));
+            self.hub.send(Errand::Renamed(Arc::downgrade(&self.member)));
+        }
+    }
+
+    /// Waits until the socket has its lease, and not for long.
+    pub(crate) async fn settled(&self) {
+        let settled = async {
+            loop {
+                let mut next = std::pin::pin!(self.hub.settled.notified());
+                next.as_mut().enable();
+                if !self.member.waits_for_lease() {
+                    return;
+                }
+                next.await;
+            }
+        };
+        let _ = timeout(SETTLING, settled).await;
+    }
+}
+
 impl std::ops::Deref for Joined {
     type Target = Member;
 
@@ -224,6 +277,10 @@ impl Drop for Joined {
             if sockets.is_empty() {
                 users.remove(&self.member.user());
             }
+        }
+        drop(users);
+        if let Some(lease) = self.member.leave() {
+            self.hub.send(Errand::Gone(lease));
         }
     }
 }

@@ -20,8 +20,9 @@ use super::outbox::{Delivers, End, Outbox, Packet};
 pub(crate) const STALL: Duration = Duration::from_secs(8);
 /// How long a client may take to answer that we close.
 const PARTING: Duration = Duration::from_secs(1);
-/// Bytes that are read at once; the library allocates them for every connection.
-const READ_BUFFER: usize = 4 * 1024;
+/// Bytes that are read at once; the library allocates them for every connection, and zeroes them
+/// for every read.
+const READ_BUFFER: usize = 2 * 1024;
 /// Bytes that are gathered before they are written.
 const WRITE_BUFFER: usize = 4 * 1024;
 
@@ -55,20 +56,20 @@ pub(crate) struct Link {
 
 impl Link {
     /// A link that reads messages of up to so many bytes.
-    pub(crate) async fn new(upgraded: Upgraded, most: usize) -> Self {
+    pub(crate) async fn new(upgraded: Upgraded, most: usize) -> Box<Self> {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .write_buffer_size(WRITE_BUFFER)
             .max_message_size(Some(most))
             .max_frame_size(Some(most));
         let stream = TokioIo::new(upgraded);
-        Self {
+        Box::new(Self {
             socket: WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await,
             pending: None,
             delivering: Vec::new(),
             is_flushed: true,
             stall: None,
-        }
+        })
     }
 
     /// Sends what waits and listens. Nothing is lost when it is polled no further.
@@ -151,7 +152,7 @@ impl Link {
     }
 
     /// Sends what waits and closes, without waiting for long.
-    pub(crate) async fn close(mut self, outbox: &Outbox, why: End) {
+    pub(crate) async fn close(mut self: Box<Self>, outbox: &Outbox, why: End) {
         if matches!(why, End::Overflow | End::Silent) {
             return;
         }

@@ -1,16 +1,20 @@
 //! What has happened, as the sockets of its audience are told.
 
 use telemed_core::Engine;
-use telemed_core::error::Error;
-use telemed_core::id::{EventId, MessageId, UserId};
+use telemed_core::actor::Actor;
+use telemed_core::calls::Call;
+use telemed_core::error::{Code, Error};
+use telemed_core::id::{CallId, EventId, MessageId, UserId};
 use telemed_core::journal::{Audience, EventKind, Frame, LoggedEvent};
+use telemed_core::messaging::Message;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use uuid::Uuid;
 
+use super::member::Member;
 use super::outbox::{Delivers, Packet};
 use crate::rawchat::MessageFrame;
 use crate::socketio::packet::event_text;
-use crate::told::{self, Told, Words};
+use crate::told::{self, To, Told, Words};
 
 /// How a socket is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,8 +54,10 @@ impl Voice {
 pub(crate) struct News {
     id: EventId,
     raw: Option<(UserId, MessageId, Packet)>,
-    chat: Vec<Packet>,
-    calls: Vec<Packet>,
+    chat: Vec<(To, Packet)>,
+    calls: Vec<(To, Packet)>,
+    /// The call that begins by it.
+    begins: Option<CallId>,
 }
 
 impl News {
@@ -65,24 +71,43 @@ impl News {
         voices: &[Voice],
     ) -> Result<Self, Error> {
         let mut news = Self::empty(logged.event.id);
-        if voices.contains(&Voice::Raw) && logged.event.kind == EventKind::MessageSent {
-            let message = engine.messaging().message_of_event(&logged.event).await?;
-            news.raw = message.and_then(|message| {
-                let delivers = Delivers {
-                    conversation: message.conversation,
-                    place: message.seq,
-                };
-                let frame = MessageFrame::of(&message, Some(logged.seq))?;
-                Some((frame.receiver(), message.id, frame.packet(delivers)))
-            });
+        if logged.event.kind == EventKind::MessageSent {
+            // Read and opened once, whatever the voices.
+            if let Some(message) = engine.messaging().message_of_event(&logged.event).await? {
+                news.of_message(&message, logged, voices);
+            }
+            return Ok(news);
         }
         for words in [Words::Chat, Words::Calls] {
-            if voices.contains(&Voice::Events(words)) {
+            if voices.contains(&Voice::Events(words)) && !news.is_said(logged.event.kind, words) {
                 let told = told::of_event(engine, logged, words).await?;
-                *news.packets_in(words) = told.iter().map(packet).collect();
+                *news.packets_in(words) = packets(&told);
             }
         }
+        if logged.event.kind == EventKind::CallInitiated {
+            news.begins = logged.event.subject.as_uuid().map(CallId::new);
+        }
         Ok(news)
+    }
+
+    fn of_message(&mut self, message: &Message, logged: &LoggedEvent, voices: &[Voice]) {
+        for voice in voices {
+            match voice {
+                Voice::Raw => {
+                    let delivers = Delivers {
+                        conversation: message.conversation,
+                        place: message.seq,
+                    };
+                    let frame = MessageFrame::of(message, Some(logged.seq));
+                    self.raw =
+                        frame.map(|frame| (frame.receiver(), message.id, frame.packet(delivers)));
+                }
+                Voice::Events(words) => {
+                    let told = told::of_message(message.clone(), logged, *words);
+                    *self.packets_in(*words) = packets(&[told]);
+                }
+            }
+        }
     }
 
     /// Something that passes, for sockets with these voices.
@@ -90,11 +115,38 @@ impl News {
         let mut news = Self::empty(frame.id);
         for words in [Words::Chat, Words::Calls] {
             if voices.contains(&Voice::Events(words)) {
-                let told = told::of_frame(frame, words);
-                *news.packets_in(words) = told.iter().map(packet).collect();
+                *news.packets_in(words) = packets(&told::of_frame(frame, words));
             }
         }
         news
+    }
+
+    /// A call that rings, for a device of the callee that comes in the middle of it. It is the
+    /// same as the event of its beginning; nothing if it rings no longer.
+    pub(crate) fn of_ringing(engine: &Engine, call: &Call) -> Option<Self> {
+        let packets = packets(&[told::ringing(engine, call)?]);
+        Some(Self {
+            chat: packets.clone(),
+            calls: packets,
+            ..Self::empty(EventId::new(call.id.get()))
+        })
+    }
+
+    /// Takes what was rendered for the other words already, if it is the same.
+    fn is_said(&mut self, kind: EventKind, words: Words) -> bool {
+        let is_same = words == Words::Calls && told::has_one_name(kind) && !self.chat.is_empty();
+        if is_same {
+            self.calls.clone_from(&self.chat);
+        }
+        is_same
+    }
+
+    /// The call that begins by it, if this socket was told that it rings.
+    pub(crate) fn rings_for(&self, member: &Member) -> Option<CallId> {
+        let voice = member.voice();
+        let call = self.begins.filter(|_| voice != Voice::Raw)?;
+        let (_, mut packets) = self.packets(member, voice);
+        packets.next().map(|_| call)
     }
 
     fn empty(id: EventId) -> Self {
@@ -103,10 +155,11 @@ impl News {
             raw: None,
             chat: Vec::new(),
             calls: Vec::new(),
+            begins: None,
         }
     }
 
-    fn packets_in(&mut self, words: Words) -> &mut Vec<Packet> {
+    fn packets_in(&mut self, words: Words) -> &mut Vec<(To, Packet)> {
         match words {
             Words::Chat => &mut self.chat,
             Words::Calls => &mut self.calls,
@@ -115,23 +168,48 @@ impl News {
 
     /// What a user's socket with this voice is sent, and by what it knows that it was told so
     /// already: on the raw chat the message, which it may have got without an event.
-    pub(crate) fn packets(&self, user: UserId, voice: Voice) -> (Uuid, &[Packet]) {
-        let event = self.id.get();
-        match voice {
-            Voice::Raw => match &self.raw {
-                Some((receiver, message, packet)) if *receiver == user => {
-                    (message.get(), std::slice::from_ref(packet))
-                }
-                _ => (event, &[]),
-            },
-            Voice::Events(Words::Chat) => (event, &self.chat),
-            Voice::Events(Words::Calls) => (event, &self.calls),
-        }
+    pub(crate) fn packets<'n>(
+        &'n self,
+        member: &'n Member,
+        voice: Voice,
+    ) -> (Uuid, impl Iterator<Item = &'n Packet>) {
+        let user = member.user();
+        let raw = self.raw.as_ref().filter(|_| voice == Voice::Raw);
+        let raw = raw.filter(|(receiver, ..)| *receiver == user);
+        let events: &[(To, Packet)] = match voice {
+            Voice::Raw => &[],
+            Voice::Events(Words::Chat) => &self.chat,
+            Voice::Events(Words::Calls) => &self.calls,
+        };
+        let events = events
+            .iter()
+            .filter(move |(to, _)| to.reaches(user, |device| member.is_of(device)))
+            .map(|(_, packet)| packet);
+        let id = raw.map_or(self.id.get(), |(_, message, _)| message.get());
+        (id, raw.map(|(.., packet)| packet).into_iter().chain(events))
     }
 }
 
-fn packet(told: &Told) -> Packet {
-    Utf8Bytes::from(event_text(told.name, &told.data)).into()
+fn packets(told: &[Told]) -> Vec<(To, Packet)> {
+    let packets = told.iter().flat_map(|told| {
+        told.names().map(|name| {
+            let text = Utf8Bytes::from(event_text(name, &told.data));
+            (told.to.clone(), text.into())
+        })
+    });
+    packets.collect()
+}
+
+/// Notes that a device of the callee was told of a call: it rings. What fails is not noted.
+pub(crate) async fn ring(engine: &Engine, callee: &Actor, call: CallId) {
+    match engine.calls().ring(callee, &call.into()).await {
+        Ok(()) => {}
+        // It is not his, or over.
+        Err(error) if matches!(error.code, Code::NotFound | Code::CallState) => {}
+        Err(error) => {
+            tracing::warn!(call = %call, code = error.code.as_str(), "a call rings and it was not noted");
+        }
+    }
 }
 
 /// The users of an audience.

@@ -1,12 +1,15 @@
 //! Whose a socket is, and whether it still is.
 
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use telemed_core::Engine;
 use telemed_core::actor::{Actor, Origin};
 use telemed_core::error::{Code, Error, Kind};
-use telemed_core::id::UserId;
+use telemed_core::id::{ConversationId, UserId};
 use telemed_core::identity::{AccessToken, Language};
+use telemed_core::messaging::Typist;
 use telemed_core::time::Timestamp;
 use tokio::time::Instant;
 
@@ -22,6 +25,18 @@ pub(crate) struct Person {
     language: Language,
     expires_at: Timestamp,
     known_at: Instant,
+    /// Where he writes, as long as his credential is not looked at again.
+    typist: KnownTypist,
+}
+
+#[derive(Clone, Default)]
+struct KnownTypist(Arc<Mutex<Option<Arc<Typist>>>>);
+
+impl fmt::Debug for KnownTypist {
+    // It has a name in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KnownTypist")
+    }
 }
 
 impl Person {
@@ -44,6 +59,7 @@ impl Person {
             expires_at: found.expires_at,
             token,
             known_at,
+            typist: KnownTypist::default(),
         })
     }
 
@@ -61,6 +77,32 @@ impl Person {
 
     pub(crate) fn expires_at(&self) -> Timestamp {
         self.expires_at
+    }
+
+    /// Shows that he writes in a conversation, or has stopped. Whether he may is looked up once
+    /// for as long as his credential counts as looked at: keystrokes come fast.
+    ///
+    /// # Errors
+    /// As [`telemed_core::messaging::Messaging::set_typing`].
+    pub(crate) async fn set_typing(
+        &self,
+        engine: &Engine,
+        id: ConversationId,
+        is_typing: bool,
+    ) -> Result<(), Error> {
+        let slot = || self.typist.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = slot().clone().filter(|typist| typist.conversation() == id);
+        let messaging = engine.messaging();
+        let typist = match known {
+            Some(typist) => typist,
+            None => {
+                let typist = Arc::new(messaging.typist(&self.actor, id).await?);
+                *slot() = Some(Arc::clone(&typist));
+                typist
+            }
+        };
+        messaging.show_typing(&typist, is_typing);
+        Ok(())
     }
 
     /// Looks at the credential again.

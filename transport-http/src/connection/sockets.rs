@@ -48,6 +48,21 @@ impl Sockets {
         let now = self.engine.now();
         self.shared.limits().spend(name, person.actor(), now).await
     }
+
+    /// Counts something that somebody does to one thing of many.
+    ///
+    /// # Errors
+    /// As [`Sockets::spend`].
+    pub(crate) async fn spend_on(
+        &self,
+        name: LimitName,
+        person: &Person,
+        thing: impl std::fmt::Display,
+    ) -> Result<(), Error> {
+        let limits = self.shared.limits();
+        let now = self.engine.now();
+        limits.spend_on(name, person.actor(), thing, now).await
+    }
 }
 
 impl HasEngine for Sockets {

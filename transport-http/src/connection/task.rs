@@ -57,7 +57,8 @@ pub(crate) async fn drive(
     draining: Option<Draining>,
     task: impl Future<Output = ()>,
 ) {
-    let mut task = pin!(task);
+    // Apart, as in an upgrade.
+    let mut task = Box::pin(task);
     let mut stopping = pin!(end_with(outbox, draining));
     poll_fn(|context| {
         if outbox.poll_cut(context).is_ready() {

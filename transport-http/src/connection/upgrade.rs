@@ -66,7 +66,7 @@ impl Upgrade {
         self,
         subprotocol: Option<&'static str>,
         most: usize,
-        work: impl FnOnce(Link, Option<Draining>) -> W + Send + 'static,
+        work: impl FnOnce(Box<Link>, Option<Draining>) -> W + Send + 'static,
     ) -> Response
     where
         W: Future<Output = ()> + Send + 'static,
@@ -81,7 +81,9 @@ impl Upgrade {
             let Ok(upgraded) = on_upgrade.await else {
                 return;
             };
-            let work = work(Link::new(upgraded, most).await, draining);
+            // Apart, so that it is in memory once: a future holds what it is given and what it
+            // waits for beside each other.
+            let work = Box::pin(work(Link::new(upgraded, most).await, draining));
             match lifeline {
                 None => work.await,
                 Some(lifeline) => {

@@ -156,7 +156,8 @@ fn names_an_appointment(error: &Error) -> bool {
         .any(|(name, _)| *name == "appointment_id")
 }
 
-fn details(error: &Error) -> Map<String, Value> {
+/// The details of an error, as they stand in answers.
+pub(crate) fn details(error: &Error) -> Map<String, Value> {
     let mut details = Map::new();
     if let Some(first) = error.issues.first() {
         details.insert("field".into(), first.field.as_ref().into());

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::Uri;
 use axum::response::Response;
+use telemed_core::actor::Origin;
 use telemed_core::error::{Code, Error, Kind};
-use telemed_core::id::UserId;
+use telemed_core::id::{ConversationId, UserId};
 use telemed_core::identity::{AccessToken, Language};
 use telemed_core::limits::LimitName;
 use telemed_core::messaging::{
@@ -24,8 +25,9 @@ use super::frames::{AckFrame, ErrorFrame, FrameIn, Outgoing, not_a_frame, text};
 use super::missed::Missed;
 use crate::auth::HasEngine;
 use crate::connection::{
-    Delivers, End, Feed, Handshake, Heard, Joined, Link, Member, Next, Order, Outbox, Person,
-    SUBPROTOCOL, Seat, Sockets, Upgrade, Voice, drive, is_refused, newest_of, next, offers_bearer,
+    Delivers, Device, End, Feed, Handshake, Heard, Joined, Link, Member, Next, Order, Outbox,
+    Person, SUBPROTOCOL, Seat, Sockets, Upgrade, Voice, drive, is_refused, newest_of, next,
+    offers_bearer,
 };
 use crate::envelope::{Place, Refusal};
 use crate::extract::PathId;
@@ -61,7 +63,7 @@ pub(super) async fn open(
     let handshake = Handshake::of(&parts, sockets.shared());
     let person = match handshake.credential()? {
         None => None,
-        Some(token) => Some(whose(&sockets, token, client, &handshake).await?),
+        Some(token) => Some(whose(&sockets, token, client, handshake.origin()).await?),
     };
     let after = after(&parts.uri)?;
     let upgrade = Upgrade::asked_for(&mut parts)?;
@@ -76,23 +78,22 @@ pub(super) async fn open(
         }
     };
     let subprotocol = offers_bearer(&parts.headers).then_some(SUBPROTOCOL);
+    let mut chat = Box::new(RawChat {
+        is_first: true,
+        catch_up: CatchUp::Nothing,
+        try_at: None,
+        sockets,
+        client,
+        origin: handshake.origin(),
+        seat,
+        outbox: Arc::clone(&outbox),
+        socket,
+    });
+    if chat.socket.is_some() {
+        chat.begin(after);
+    }
     Ok(
         upgrade.answer(subprotocol, READ, move |link, draining| async move {
-            let mut chat = RawChat {
-                is_first: true,
-                catch_up: CatchUp::Nothing,
-                try_at: None,
-                sockets,
-                client,
-                handshake,
-                seat,
-                outbox,
-                socket,
-            };
-            if chat.socket.is_some() {
-                chat.begin(after);
-            }
-            let outbox = Arc::clone(&chat.outbox);
             drive(&outbox, draining, chat.run(link)).await;
         }),
     )
@@ -103,9 +104,9 @@ async fn whose(
     sockets: &Sockets,
     token: AccessToken,
     client: UserId,
-    handshake: &Handshake,
+    origin: Origin,
 ) -> Result<Person, Error> {
-    let person = Person::of(sockets.engine(), token, handshake.origin()).await?;
+    let person = Person::of(sockets.engine(), token, origin).await?;
     if person.user() == client {
         Ok(person)
     } else {
@@ -114,14 +115,13 @@ async fn whose(
 }
 
 fn join(sockets: &Sockets, outbox: &Arc<Outbox>, person: Person) -> Result<Known, Error> {
-    let member = Member::new(
-        person.user(),
-        Arc::clone(outbox),
-        Voice::Raw,
-        person.expires_at(),
-    );
+    let member = Member::new(&person, Arc::clone(outbox), Voice::Raw, Device::default());
     let joined = sockets.hub().join(member)?;
-    Ok(Known { person, joined })
+    Ok(Known {
+        person,
+        joined,
+        talk: None,
+    })
 }
 
 /// The cursor in the query, for clients whose credential is in the request.
@@ -141,6 +141,9 @@ fn after(uri: &Uri) -> Result<Option<u64>, Refusal> {
 struct Known {
     person: Person,
     joined: Joined,
+    /// With whom he has talked last, and where: two people have one conversation, and it stays.
+    /// Whether he may still write there is looked at with each message.
+    talk: Option<(UserId, ConversationId)>,
 }
 
 /// What a socket is told before it is told what happens.
@@ -155,7 +158,8 @@ enum CatchUp {
 struct RawChat {
     sockets: Sockets,
     client: UserId,
-    handshake: Handshake,
+    /// Where the request came from.
+    origin: Origin,
     seat: Seat,
     outbox: Arc<Outbox>,
     socket: Option<Known>,
@@ -167,7 +171,7 @@ struct RawChat {
 }
 
 impl RawChat {
-    async fn run(&mut self, mut link: Link) {
+    async fn run(mut self: Box<Self>, mut link: Box<Link>) {
         let config = self.sockets.config().clone();
         let opened = Instant::now();
         let mut heard_at = opened;
@@ -195,7 +199,7 @@ impl RawChat {
             }
             let went = match next(Some(&mut link), &self.outbox, until, wants_room).await {
                 Next::Order(Order::End(why)) => Err(why),
-                Next::Order(Order::Recheck) => self.recheck().await,
+                Next::Order(Order::Recheck) => Box::pin(self.recheck()).await,
                 Next::Order(Order::Reread(cursor)) => {
                     self.catch_up_from(cursor);
                     Ok(())
@@ -216,7 +220,7 @@ impl RawChat {
         };
         // From here on nobody tells it anything.
         self.socket = None;
-        link.close(&self.outbox, why).await;
+        Box::pin(link.close(&self.outbox, why)).await;
     }
 
     async fn hear(&mut self, heard: Heard) -> Result<(), End> {
@@ -255,7 +259,7 @@ impl RawChat {
 
     /// Takes the credential of the first frame.
     async fn authenticate(&mut self, token: AccessToken, after: Option<u64>) -> Result<(), End> {
-        let person = match whose(&self.sockets, token, self.client, &self.handshake).await {
+        let person = match whose(&self.sockets, token, self.client, self.origin).await {
             Ok(person) => person,
             Err(error) => {
                 self.outbox.push(self.error(&error, None));
@@ -303,13 +307,20 @@ impl RawChat {
                 .spend(LimitName::Messages, &known.person)
                 .await?;
             let (messaging, actor) = (engine.messaging(), known.person.actor());
-            let open = OpenConversation {
-                with: outgoing.receiver,
-                with_administrators: true,
+            let conversation = match known.talk {
+                Some((with, conversation)) if with == outgoing.receiver => conversation,
+                _ => {
+                    let open = OpenConversation {
+                        with: outgoing.receiver,
+                        with_administrators: true,
+                    };
+                    let opened = messaging.open_conversation(actor, open).await;
+                    opened.map_err(named_as_here)?.id
+                }
             };
-            let conversation = messaging.open_conversation(actor, open).await;
+            known.talk = Some((outgoing.receiver, conversation));
             let send = SendMessage {
-                conversation: conversation.map_err(named_as_here)?.id,
+                conversation,
                 kind: MessageKind::Text,
                 body: outgoing.body,
                 context: MessageContext {

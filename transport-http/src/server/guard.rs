@@ -322,6 +322,9 @@ impl Timer {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         let Some(deadline) = deadline else {
+            // A timer that goes on would keep the task in memory that asked it last: that of the
+            // HTTP connection, when another protocol is spoken by now.
+            self.0 = None;
             return Poll::Pending;
         };
         let timer = self

@@ -13,6 +13,7 @@ use telemed_core::messaging::{
 };
 use telemed_core::value::Checks;
 
+use super::calling::{self, Asker};
 use super::events::Command;
 use crate::auth::HasEngine;
 use crate::calls::MessageLine;
@@ -30,7 +31,7 @@ pub(super) struct Done {
 }
 
 impl Done {
-    fn with(data: Value) -> Self {
+    pub(super) fn with(data: Value) -> Self {
         Self {
             data,
             event: None,
@@ -50,12 +51,10 @@ impl Done {
 ///
 /// # Errors
 /// What the operation refuses.
-pub(super) async fn run(
-    command: Command,
-    sockets: &Sockets,
-    person: &Person,
-    payload: Value,
-) -> Result<Done, Error> {
+pub(super) async fn run(command: Command, asker: Asker<'_>, payload: Value) -> Result<Done, Error> {
+    let Asker {
+        sockets, person, ..
+    } = asker;
     sockets.spend(LimitName::Writes, person).await?;
     let engine = sockets.engine();
     match command {
@@ -72,6 +71,15 @@ pub(super) async fn run(
         Command::Send => send(sockets, person, payload).await,
         Command::Delivered => mark(engine, person, payload, ReceiptKind::Delivered).await,
         Command::Read => mark(engine, person, payload, ReceiptKind::Read).await,
+        Command::Initiate => calling::initiate(asker, payload).await,
+        Command::Accept => calling::accept(asker, payload).await,
+        Command::Decline => calling::decline(asker, payload).await,
+        Command::End => calling::end(asker, payload).await,
+        Command::Connected => calling::connected(asker, payload).await,
+        Command::Resume => calling::resume(asker, payload).await,
+        Command::Signal(kind) => calling::signal(asker, payload, kind).await,
+        Command::Presence => calling::presence(asker, payload).await,
+        Command::Quality => calling::quality(asker, payload).await,
     }
 }
 
@@ -132,8 +140,7 @@ async fn typing(
     let id = conversation(&body)?;
     let told = body.is_typing.is_some_and(|Flag(is_typing)| is_typing);
     let is_typing = is_typing.unwrap_or(told);
-    let messaging = engine.messaging();
-    messaging.set_typing(person.actor(), id, is_typing).await?;
+    person.set_typing(engine, id, is_typing).await?;
     let data = json!({"conversation_id": id.to_string(), "is_typing": is_typing});
     Ok(Done {
         typing: Some((id, is_typing)),

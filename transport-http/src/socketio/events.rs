@@ -3,6 +3,8 @@
 
 use std::fmt::Write;
 
+use telemed_core::calls::SignalKind;
+
 use crate::told::Words;
 
 /// An event that clients send.
@@ -30,6 +32,15 @@ pub(crate) enum Command {
     Send,
     Delivered,
     Read,
+    Initiate,
+    Accept,
+    Decline,
+    End,
+    Connected,
+    Resume,
+    Signal(SignalKind),
+    Presence,
+    Quality,
 }
 
 /// An event that the server sends.
@@ -46,6 +57,9 @@ struct ServerEvent {
 const USUAL: usize = 16 * 1024;
 /// The largest JSON of an event that carries a text.
 const LARGE: usize = 64 * 1024;
+
+/// The largest JSON of an event that carries a candidate.
+const SMALL: usize = 4 * 1024;
 
 /// What clients send.
 const CLIENT_EVENTS: &[ClientEvent] = &[
@@ -128,6 +142,98 @@ const CLIENT_EVENTS: &[ClientEvent] = &[
         most: USUAL,
         payload: "message_id",
         about: "Says that one has read a message, and those before it.",
+    },
+    ClientEvent {
+        name: "call:initiate",
+        command: Command::Initiate,
+        words: None,
+        most: USUAL,
+        payload: "callee_id, call_type, appointment_id?, client_call_id?, device_id?",
+        about: "Begins a call; under the same client_call_id it is begun once. Acknowledged with \
+                call_id, status, room_id, ice_servers, client_call_id and glare.",
+    },
+    ClientEvent {
+        name: "call:accept",
+        command: Command::Accept,
+        words: None,
+        most: USUAL,
+        payload: "call_id, device_id?",
+        about: "Accepts a call on this device. Acknowledged with call_id, status, room_id and \
+                ice_servers.",
+    },
+    ClientEvent {
+        name: "call:decline",
+        command: Command::Decline,
+        words: None,
+        most: USUAL,
+        payload: "call_id, reason?",
+        about: "Declines a call.",
+    },
+    ClientEvent {
+        name: "call:end",
+        command: Command::End,
+        words: None,
+        most: USUAL,
+        payload: "call_id, reason?, duration?",
+        about: "Ends a call, whatever its state. The reason and the duration are the server's.",
+    },
+    ClientEvent {
+        name: "call:connected",
+        command: Command::Connected,
+        words: None,
+        most: USUAL,
+        payload: "call_id",
+        about: "Says that the two devices hear each other.",
+    },
+    ClientEvent {
+        name: "call:resume",
+        command: Command::Resume,
+        words: None,
+        most: USUAL,
+        payload: "call_id, last_seq?, device_id?",
+        about: "The device is back: it is sent the signals after last_seq again, in order. \
+                Acknowledged with call_id, status, room_id and ice_servers.",
+    },
+    ClientEvent {
+        name: "webrtc:offer",
+        command: Command::Signal(SignalKind::Offer),
+        words: None,
+        most: LARGE,
+        payload: "call_id, offer, device_id?",
+        about: "Hands the other device an offer, once that device is there.",
+    },
+    ClientEvent {
+        name: "webrtc:answer",
+        command: Command::Signal(SignalKind::Answer),
+        words: None,
+        most: LARGE,
+        payload: "call_id, answer, device_id?",
+        about: "Hands the other device an answer.",
+    },
+    ClientEvent {
+        name: "webrtc:ice",
+        command: Command::Signal(SignalKind::Candidate),
+        words: None,
+        most: SMALL,
+        payload: "call_id, candidate, device_id?",
+        about: "Hands the other device a candidate, or a null after the last one.",
+    },
+    ClientEvent {
+        name: "presence:update",
+        command: Command::Presence,
+        words: None,
+        most: USUAL,
+        payload: "status, current_call_id?, current_appointment_id?, device_id?, device_type?",
+        about: "Says whether one can be reached, as long as the socket is open.",
+    },
+    ClientEvent {
+        name: "quality:metrics",
+        command: Command::Quality,
+        words: None,
+        most: USUAL,
+        payload: "call_id, rtt, packet_loss, and what else POST \
+                  /api/calls/{call_id}/quality-metrics takes",
+        about: "Takes a sample of the quality of a call. Acknowledged as that is answered.",
     },
 ];
 
@@ -231,6 +337,150 @@ const SERVER_EVENTS: &[ServerEvent] = &[
         payload: "appointment_id, ids and the state",
         about: "An appointment was cancelled.",
     },
+    ServerEvent {
+        name: "call_initiated",
+        words: None,
+        payload: "call_id, caller_id, callee_id, appointment_id, call_type, room_id, ice_servers, \
+                  status; to the callee caller_name, to the caller client_call_id",
+        about: "A call was begun: to its parties. To the callee only while it rings.",
+    },
+    ServerEvent {
+        name: "call:ringing",
+        words: None,
+        payload: "to the callee as call_initiated; to the caller call_id, status and the ids",
+        about: "To the callee: the twin of call_initiated. To the caller: a device of the callee \
+                rings.",
+    },
+    ServerEvent {
+        name: "call_accepted",
+        words: None,
+        payload: "call_id, status, caller_id, callee_id, call_type, appointment_id, seq",
+        about: "The callee has answered: to the caller and to the device that answered.",
+    },
+    ServerEvent {
+        name: "call:accepted",
+        words: None,
+        payload: "as call_accepted",
+        about: "The twin of call_accepted.",
+    },
+    ServerEvent {
+        name: "call_connected",
+        words: None,
+        payload: "as call_accepted",
+        about: "The two hear each other: to the caller and to the device that answered.",
+    },
+    ServerEvent {
+        name: "call:connected",
+        words: None,
+        payload: "as call_accepted",
+        about: "The twin of call_connected.",
+    },
+    ServerEvent {
+        name: "call_declined",
+        words: None,
+        payload: "as call_ended",
+        about: "The callee does not want the call: to all devices of both.",
+    },
+    ServerEvent {
+        name: "call:declined",
+        words: None,
+        payload: "as call_ended",
+        about: "The twin of call_declined.",
+    },
+    ServerEvent {
+        name: "call:missed",
+        words: None,
+        payload: "as call_ended",
+        about: "Nobody answered, or the caller gave up, or the callee was busy (to him): all \
+                devices stop ringing.",
+    },
+    ServerEvent {
+        name: "call:busy",
+        words: None,
+        payload: "as call_ended",
+        about: "The callee is in another call, or does not want to be disturbed: to the caller.",
+    },
+    ServerEvent {
+        name: "call:error",
+        words: None,
+        payload: "as call_ended",
+        about: "The two devices did not find to each other.",
+    },
+    ServerEvent {
+        name: "call_ended",
+        words: None,
+        payload: "call_id, status, reason, ended_by, duration, caller_id, callee_id, call_type, \
+                  appointment_id, seq",
+        about: "The call is over. To the callee's other devices it is so with the reason \
+                answered_elsewhere once it is answered.",
+    },
+    ServerEvent {
+        name: "call:ended",
+        words: None,
+        payload: "as call_ended",
+        about: "The twin of call_ended.",
+    },
+    ServerEvent {
+        name: "webrtc:offer",
+        words: None,
+        payload: "call_id, offer, sender_id, seq",
+        about: "The other party's offer: to the device that takes part in the call.",
+    },
+    ServerEvent {
+        name: "webrtc:answer",
+        words: None,
+        payload: "call_id, answer, sender_id, seq",
+        about: "The other party's answer.",
+    },
+    ServerEvent {
+        name: "webrtc:ice",
+        words: None,
+        payload: "call_id, candidate, sender_id, seq",
+        about: "A candidate of the other party.",
+    },
+    ServerEvent {
+        name: "quality:recorded",
+        words: None,
+        payload: "metric_id, call_id, user_id, rtt, packet_loss, audio_quality, video_quality, \
+                  grade, timestamp",
+        about: "A sample of a call's quality was taken: to its parties.",
+    },
+    ServerEvent {
+        name: "quality:changed",
+        words: None,
+        payload: "as quality:recorded, previous_grade, hint",
+        about: "The connection of a party has another grade; the hint says what may help.",
+    },
+    ServerEvent {
+        name: "presence:updated",
+        words: None,
+        payload: "user_id, status, last_seen",
+        about: "Whether somebody can be reached has changed: to his contacts.",
+    },
+    ServerEvent {
+        name: "presence:update",
+        words: None,
+        payload: "as presence:updated",
+        about: "The twin of presence:updated.",
+    },
+    ServerEvent {
+        name: "user:online",
+        words: None,
+        payload: "user_id, status, last_seen",
+        about: "Somebody has come.",
+    },
+    ServerEvent {
+        name: "user:offline",
+        words: None,
+        payload: "user_id, status, last_seen",
+        about: "Somebody has gone.",
+    },
+    ServerEvent {
+        name: "user_status",
+        words: None,
+        payload: "user_id, is_online",
+        about: "Either of the two.",
+    },
 ];
 
 /// The event of a client with this name.
@@ -291,8 +541,14 @@ Messages are told in one of two families of words: `auth.words` (`chat` or `call
 else that of the last event that was sent, else chat with `auth.token` and calls without. What
 was logged carries `event_id`, by which it is told once, and `feed_seq`.
 
+A socket is one of the device `auth.device_id` (of the kind `auth.device_type`), else of its
+session; an event that carries `device_id` names it anew. `call_id` may be the id that the client
+gave the call itself. Twins, such as call_accepted and call:accepted, are the same under two names
+and carry the same `event_id`; a client listens to one of them, or drops the second.
+
 An event that asks for an acknowledgement is answered `{success: true, data}` or
-`{success: false, error_code, message}`. Without one, a refusal is an `error` event.
+`{success: false, error_code, message, details?}`; where the state of a call refuses it, the
+details have `call_id` and `status`. Without one, a refusal is an `error` event.
 
 ## From clients
 

@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use telemed_core::calls::DeviceId;
 use telemed_core::error::{Code, Error};
 use telemed_core::id::ConversationId;
 use telemed_core::identity::{AccessToken, Language};
-use telemed_core::value::Issue;
+use telemed_core::presence::DeviceType;
+use telemed_core::value::{Checks, Issue};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, Instant};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
+use super::calling::Asker;
 use super::commands;
 use super::events::{ClientEvent, client_event};
 use super::packet::{
@@ -22,11 +25,11 @@ use super::packet::{
 use super::sid::Sid;
 use crate::auth::HasEngine;
 use crate::connection::{
-    End, Feed, Handshake, Heard, Joined, Link, Member, Next, Order, Outbox, Person, Seat, Sockets,
-    Voice, is_refused, newest_of, next,
+    Device, End, Feed, Handshake, Heard, Joined, Link, Member, Next, Order, Outbox, Person, Seat,
+    Sockets, Voice, is_refused, newest_of, next,
 };
-use crate::extract::from_object;
-use crate::platform::envelope::{code_word, message};
+use crate::extract::{from_object, unless_blank};
+use crate::platform::envelope::{code_word, details, message};
 use crate::told::Words;
 
 /// How long somebody counts as writing who says nothing more.
@@ -81,9 +84,9 @@ impl Session {
         handshake: Handshake,
         outbox: Arc<Outbox>,
         mut seat: Seat,
-    ) -> Self {
+    ) -> Box<Self> {
         seat.wait(&outbox);
-        Self {
+        Box::new(Self {
             sockets: sockets.clone(),
             handshake,
             outbox,
@@ -93,13 +96,13 @@ impl Session {
             skip: 0,
             feed: None,
             try_at: None,
-        }
+        })
     }
 
     /// Lives until the session ends, and says why it did. What is left is the link, if there is
     /// one, to be closed.
     pub(super) async fn run(
-        mut self,
+        mut self: Box<Self>,
         mut link: Option<Box<Link>>,
         mut inbox: Option<mpsc::Receiver<Inbound>>,
     ) -> (Option<Box<Link>>, End) {
@@ -113,7 +116,7 @@ impl Session {
         };
         let why = loop {
             let now = Instant::now();
-            if let Err(why) = self.look_at_the_clock(now).await {
+            if let Err(why) = Box::pin(self.look_at_the_clock(now)).await {
                 break why;
             }
             if heartbeat.answer_by.is_some_and(|by| now >= by) {
@@ -160,7 +163,7 @@ impl Session {
             };
             let went = match happened {
                 Next::Order(Order::End(why)) => Err(why),
-                Next::Order(Order::Recheck) => self.recheck().await,
+                Next::Order(Order::Recheck) => Box::pin(self.recheck()).await,
                 Next::Order(Order::Reread(cursor)) => {
                     self.reread(cursor);
                     Ok(())
@@ -184,7 +187,7 @@ impl Session {
         if why == End::Unauthorized {
             self.outbox.push(Utf8Bytes::from_static(DISCONNECTED));
         }
-        self.leave().await;
+        Box::pin(self.leave()).await;
         (link, why)
     }
 
@@ -347,10 +350,10 @@ impl Session {
         let hub = self.sockets.hub();
         hub.listen(engine).await;
         let joined = hub.join(Member::new(
-            person.user(),
+            &person,
             Arc::clone(&self.outbox),
             Voice::Events(words),
-            person.expires_at(),
+            auth.device,
         ))?;
         let cursor = match auth.after {
             Some(after) => after,
@@ -450,6 +453,9 @@ impl Session {
         if let Some(issue) = error.issues.first() {
             body["field"] = issue.field.as_ref().into();
         }
+        if !error.details.is_empty() {
+            body["details"] = details(error).into();
+        }
         if let Some(wait) = error.retry_after {
             body["retry_after"] = wait.as_secs_f64().into();
         }
@@ -527,7 +533,12 @@ async fn command(
     payload: Value,
 ) -> Result<commands::Done, Error> {
     known.person.still_good(sockets.engine()).await?;
-    commands::run(event.command, sockets, &known.person, payload).await
+    let asker = Asker {
+        sockets,
+        person: &known.person,
+        socket: &known.joined,
+    };
+    commands::run(event.command, asker, payload).await
 }
 
 async fn receive(inbox: &mut Option<mpsc::Receiver<Inbound>>) -> Option<Inbound> {
@@ -542,6 +553,7 @@ struct Auth {
     token: Option<String>,
     words: Option<Words>,
     after: Option<u64>,
+    device: Device,
 }
 
 #[derive(Deserialize)]
@@ -549,6 +561,8 @@ struct AuthBody {
     token: Option<String>,
     words: Option<String>,
     after: Option<crate::extract::Skip>,
+    device_id: Option<String>,
+    device_type: Option<String>,
 }
 
 impl Auth {
@@ -567,7 +581,13 @@ impl Auth {
                 return Err(Error::wrong_shape(vec![issue]));
             }
         };
+        let mut checks = Checks::new();
+        let name = unless_blank(body.device_id);
+        let name = checks.optional("device_id", name, DeviceId::new);
+        let kind = unless_blank(body.device_type);
+        let kind = checks.optional("device_type", kind, DeviceType::new);
         Ok(Self {
+            device: checks.finish(Some(Device { name, kind }))?,
             token: body.token,
             words,
             after: body.after.map(|after| after.get().unsigned_abs()),

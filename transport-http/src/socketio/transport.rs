@@ -234,7 +234,7 @@ async fn begin(state: &SocketIo, parts: &Parts) -> Result<Response, Refusal> {
         let living = async {
             let (link, why) = session.run(None, Some(bodies)).await;
             if let Some(link) = link {
-                link.close(&outbox, why).await;
+                Box::pin(link.close(&outbox, why)).await;
                 outbox.finish(&[]);
                 return;
             }
@@ -307,9 +307,9 @@ fn open(state: &SocketIo, parts: &mut Parts) -> Result<Response, Refusal> {
     outbox.push(opening(&sid, state.sockets.config(), &[]));
     Ok(asked.answer(None, MOST, move |link, draining| async move {
         let living = async {
-            let (link, why) = session.run(Some(Box::new(link)), None).await;
+            let (link, why) = session.run(Some(link), None).await;
             if let Some(link) = link {
-                link.close(&outbox, why).await;
+                Box::pin(link.close(&outbox, why)).await;
             }
         };
         drive(&outbox, draining, living).await;

@@ -20,21 +20,20 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Hands a WebSocket to a session, and waits until the session has ended. When it is dropped
 /// before, the session is cut off.
-pub(super) async fn take_over(polled: Arc<Polled>, mut link: Link, draining: Option<Draining>) {
-    let asking = timeout(PATIENCE, asked(&polled, &mut link)).await;
+pub(super) async fn take_over(
+    polled: Arc<Polled>,
+    mut link: Box<Link>,
+    draining: Option<Draining>,
+) {
+    let asking = timeout(PATIENCE, Box::pin(asked(&polled, &mut link))).await;
     if asking != Ok(true) {
         polled.change(Transport::Upgrading, Transport::Polling);
-        link.close(&Outbox::new(), End::Protocol).await;
+        Box::pin(link.close(&Outbox::new(), End::Protocol)).await;
         return;
     }
     let _cut = CutOnDrop(Arc::clone(&polled.outbox));
     let outbox = &polled.outbox;
-    if polled
-        .inbox
-        .send(Inbound::Upgraded(Box::new(link)))
-        .await
-        .is_err()
-    {
+    if polled.inbox.send(Inbound::Upgraded(link)).await.is_err() {
         return;
     }
     let mut stopping = pin!(end_with(outbox, draining));

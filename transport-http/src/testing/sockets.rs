@@ -135,7 +135,10 @@ impl Served {
             .await
             .unwrap()
         {
-            Ok((socket, _)) => Ok(Ws { socket }),
+            Ok((socket, _)) => Ok(Ws {
+                socket,
+                hears_presence: false,
+            }),
             Err(Error::Http(response)) => {
                 let body = response.body().clone().unwrap_or_default();
                 let status = response.status().as_u16();
@@ -191,9 +194,17 @@ impl Served {
 /// A WebSocket of a client.
 pub(crate) struct Ws {
     pub(crate) socket: WebSocketStream<TcpStream>,
+    /// Whether it listens to who comes and goes, which nobody can say when it is told.
+    hears_presence: bool,
 }
 
 impl Ws {
+    /// The same, listening to who comes and goes.
+    pub(crate) fn with_presence(mut self) -> Self {
+        self.hears_presence = true;
+        self
+    }
+
     pub(crate) async fn send(&mut self, text: &str) {
         self.socket.send(Message::text(text)).await.unwrap();
     }
@@ -223,6 +234,7 @@ impl Ws {
     pub(crate) async fn text(&mut self) -> String {
         loop {
             match timeout(PATIENCE, self.socket.next()).await.expect("a text") {
+                Some(Ok(Message::Text(text))) if !self.hears_presence && is_presence(&text) => {}
                 Some(Ok(Message::Text(text))) => return text.as_str().to_owned(),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 other => panic!("no text but {other:?}"),
@@ -285,6 +297,17 @@ impl Ws {
         timeout(PATIENCE, reading).await.expect("an end");
         code
     }
+}
+
+fn is_presence(text: &str) -> bool {
+    let names = [
+        "presence:update",
+        "user:online",
+        "user:offline",
+        "user_status",
+    ];
+    let name = text.strip_prefix("42[\"");
+    name.is_some_and(|name| names.iter().any(|known| name.starts_with(known)))
 }
 
 /// A message of a conversation, as events ask for it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use telemed_core::journal::{Subscription, SubscriptionItem};
+use telemed_core::journal::{Frame, FrameKind, Subscription, SubscriptionItem};
 
 use super::*;
 use crate::testing::*;
@@ -190,11 +190,86 @@ fn typing_has_one_name_in_each_family() {
         ),
     };
     for (words, name) in [(Words::Chat, "user_typing"), (Words::Calls, "chat:typing")] {
-        let told = of_frame(&frame, words).unwrap();
+        let told = of_frame(&frame, words).remove(0);
         assert_eq!(told.name, name);
         assert_eq!(told.data["user_id"], 7);
         assert_eq!(told.data["is_typing"], true);
         assert_eq!(told.data["event_id"], frame.id.to_string());
         assert!(!told.data.contains_key("feed_seq"));
     }
+}
+
+/// Who is told what of an event of a call, with the cursor's fields in their place.
+async fn told_to(house: &House, event: &LoggedEvent) -> Vec<(To, Vec<&'static str>)> {
+    let mut all: Vec<(To, Vec<&'static str>)> = Vec::new();
+    let told = of_event(&house.engine, event, Words::Calls).await.unwrap();
+    for chunk in told.chunk_by(|one, other| one.to == other.to) {
+        let (last, others) = chunk.split_last().unwrap();
+        assert_eq!(last.data["feed_seq"], event.seq);
+        assert_eq!(last.data["event_id"], event.event.id.to_string());
+        for other in others {
+            assert!(!other.data.contains_key("feed_seq"));
+            assert_ne!(other.data["event_id"], last.data["event_id"]);
+        }
+        let names = chunk.iter().flat_map(Told::names).collect();
+        assert!(all.iter().all(|(to, _)| *to != chunk[0].to), "told twice");
+        all.push((chunk[0].to.clone(), names));
+    }
+    all
+}
+
+#[tokio::test]
+async fn a_call_that_is_answered_without_sockets_stops_ringing_elsewhere() {
+    let house = House::open().await;
+    let care = house.care().await;
+    let mut subscription = house.engine.subscribe().await;
+    let begun = house.begun(&care.patient, &care.doctor).await;
+    let accept = json!({"device_id": "phone"});
+    let accepted = house.to_call(&care.doctor, &begun, "accept", accept).await;
+    accepted.expect(200);
+    let kinds = [EventKind::CallInitiated, EventKind::CallConnected];
+    let events = logged(&mut subscription, &kinds).await;
+    let [patient, doctor] = [&care.patient, &care.doctor].map(|one| UserId::new(one.id).unwrap());
+    // It rings no longer: the callee hears of no beginning.
+    let told = told_to(&house, &events[0]).await;
+    assert_eq!(told, [(To::User(patient), vec!["call_initiated"])]);
+    let told = told_to(&house, &events[1]).await;
+    let phone = DeviceId::new("phone").unwrap();
+    let connected = vec!["call_connected", "call:connected"];
+    assert_eq!(
+        told,
+        [
+            (To::User(patient), connected.clone()),
+            (To::Device(doctor, phone.clone()), connected),
+            (
+                To::OtherDevices(doctor, phone),
+                vec!["call_ended", "call:ended"]
+            ),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_callee_who_is_busy_has_missed_a_call() {
+    let house = House::open().await;
+    let care = house.care().await;
+    let busy = json!({"status": "do_not_disturb"});
+    let said = house.api("POST", "/presence/update", &care.doctor.token, Some(busy));
+    said.await.expect(200);
+    let mut subscription = house.engine.subscribe().await;
+    let body = json!({"callee_id": care.doctor.id, "call_type": "video"});
+    let refused = house.api("POST", "/calls/initiate", &care.patient.token, Some(body));
+    refused.await.expect(409);
+    let events = logged(&mut subscription, &[EventKind::CallBusy]).await;
+    let [patient, doctor] = [&care.patient, &care.doctor].map(|one| UserId::new(one.id).unwrap());
+    assert_eq!(
+        told_to(&house, &events[0]).await,
+        [
+            (
+                To::User(patient),
+                vec!["call:busy", "call_ended", "call:ended"]
+            ),
+            (To::User(doctor), vec!["call:missed"]),
+        ]
+    );
 }

@@ -255,7 +255,7 @@ fn what_comes_too_late_or_twice_is_refused_or_changes_nothing() {
     assert_eq!(last(&gone, &hang_up(CallSide::Callee)), Decision::Same);
     assert_eq!(last(&gone, &CallAction::Connect), Decision::Refused);
     assert_eq!(
-        last(&[rung.clone()], &CallAction::Connect),
+        last(std::slice::from_ref(&rung), &CallAction::Connect),
         Decision::Refused
     );
     // Who is called has other devices.

@@ -35,9 +35,20 @@ impl Child {
         Self::start(&["serve-doors", database.to_str().expect("a path")])
     }
 
+    /// The process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The processor's time that the process has used so far.
     pub fn processor_time(&self) -> Duration {
         processor_time(self.process.id())
+    }
+
+    /// A bare relay of WebSockets, which keeps what it is sent if there is a file for it.
+    pub fn relay(file: Option<&Path>) -> Self {
+        let file = file.map(|file| file.to_str().expect("a path"));
+        Self::start(&[&["serve-relay"], file.as_slice()].concat())
     }
 
     /// A bare hyper server that reads a request and answers with this many bytes.
@@ -45,13 +56,16 @@ impl Child {
         Self::start(&["serve-echo", &bytes.to_string()])
     }
 
-    fn start(arguments: &[&str]) -> Self {
-        let program = std::env::current_exe().expect("this program");
-        let mut process = Command::new(program)
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("a child");
+    /// This program in another part.
+    pub fn start(arguments: &[&str]) -> Self {
+        let mut command = Command::new(std::env::current_exe().expect("this program"));
+        command.args(arguments);
+        Self::of(command)
+    }
+
+    /// A program that says its port in its first line.
+    pub fn of(mut command: Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).spawn().expect("a child");
         let mut line = String::new();
         let output = process.stdout.as_mut().expect("its output");
         BufReader::new(output).read_line(&mut line).expect("a line");

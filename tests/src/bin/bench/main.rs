@@ -5,6 +5,9 @@
 //! cargo run --release -p telemed-tests --bin bench -- platform [--rounds 5] [--dir FOLDER]
 //! cargo run --release -p telemed-tests --bin bench -- postgres [--rounds 5]
 //! cargo run --release -p telemed-tests --bin bench -- messages [--full] [--rounds 5] [--dir FOLDER]
+//! cargo run --release -p telemed-tests --bin bench -- sockets [PART…] [--rounds 5] [--dir FOLDER]
+//! cargo run --release -p telemed-tests --bin bench -- signals [--rounds 5] [--dir FOLDER]
+//! cargo run --release -p telemed-tests --bin bench -- calls [--rounds 5] [--dir FOLDER]
 //! ```
 //!
 //! `postgres` prints how many bookings a second the engine makes on PostgreSQL, for 16 and for 64
@@ -15,6 +18,20 @@
 //! `messages` prints what a page of a conversation, its oldest page, its count of unread messages
 //! and the list of conversations cost with 1,000 messages and with 100,000 (`--full`: a million),
 //! and what it costs to look for a word in all of them.
+//!
+//! `sockets` prints, part by part: `delivered`, how long a message takes from its sender to its
+//! receiver over the raw WebSocket, beside a bare relay with one fsync for each message; `typing`,
+//! how many such events pass, beside the bare relay; `messages`, how many of them Socket.IO carries
+//! for a second of the server's processor, beside Node's own server with the same durability, which
+//! `tests/clients/prepare server` installs; and `idle`, what a socket costs that says nothing, with
+//! 5,000 of them, beside Node's, too.
+//!
+//! `signals` prints how many candidates and how many offers pass between the devices of calls,
+//! beside the bare relay.
+//!
+//! `calls` prints how long it takes from a call's beginning until two pages of a real browser see
+//! each other, beside the same connections between the same pages without a server. It needs
+//! Chromium, and what `tests/clients/prepare` installs.
 //!
 //! `platform` prints what logins (beside Argon2id alone), lists of 50 appointments and bookings by
 //! date cost in requests a second and processor time, and how long the refusals of an unknown user
@@ -30,6 +47,7 @@
 
 mod bookings;
 mod by_hand;
+mod calls;
 mod http;
 mod load;
 mod messages;
@@ -37,9 +55,14 @@ mod platform;
 mod postgres;
 mod report;
 mod seed;
+mod signals;
+mod sockets;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+use sockets::Part;
+use telemed_tests::clients::Browser;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -78,6 +101,34 @@ fn main() -> ExitCode {
                 None => usage(),
             }
         }
+        ["sockets", options @ ..] => {
+            let parts: Vec<_> = options.iter().map_while(|word| Part::named(word)).collect();
+            match Options::parse(&options[parts.len()..]) {
+                Some(options) => {
+                    runtime.block_on(sockets::run(&options, &parts));
+                    ExitCode::SUCCESS
+                }
+                None => usage(),
+            }
+        }
+        ["signals", options @ ..] => match Options::parse(options) {
+            Some(options) => {
+                runtime.block_on(signals::run(&options));
+                ExitCode::SUCCESS
+            }
+            None => usage(),
+        },
+        ["calls", options @ ..] => match (Options::parse(options), Browser::missing()) {
+            (Some(options), None) => {
+                runtime.block_on(calls::run(&options));
+                ExitCode::SUCCESS
+            }
+            (Some(_), Some(why)) => {
+                eprintln!("{why}");
+                ExitCode::FAILURE
+            }
+            (None, _) => usage(),
+        },
         // The other side of the HTTP figures, in a process of its own.
         ["serve-engine", folder] => {
             runtime.block_on(http::serve_engine(folder.as_ref()));
@@ -85,6 +136,15 @@ fn main() -> ExitCode {
         }
         ["serve-doors", folder] => {
             runtime.block_on(http::serve_doors(folder.as_ref()));
+            ExitCode::SUCCESS
+        }
+        ["serve-sockets", folder] => {
+            runtime.block_on(sockets::house::serve(folder.as_ref()));
+            ExitCode::SUCCESS
+        }
+        ["serve-relay", file @ ..] => {
+            let file = file.first().map(std::path::Path::new);
+            runtime.block_on(sockets::relay::serve(file));
             ExitCode::SUCCESS
         }
         ["serve-echo", bytes] => {
@@ -96,7 +156,9 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: bench bookings|platform|postgres|messages [--rounds N] [--dir FOLDER]");
+    eprintln!(
+        "usage: bench bookings|platform|postgres|messages|sockets|signals|calls [--rounds N] [--dir FOLDER]"
+    );
     ExitCode::from(2)
 }
 

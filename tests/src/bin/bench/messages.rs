@@ -137,7 +137,7 @@ impl Chat {
     /// Sends the messages of all conversations through the store, many conversations at a time.
     async fn seed(path: &Path, messages: usize) -> Self {
         let clock = seed::clock();
-        let engine = seed::engine_at(path, clock.clone()).await;
+        let engine = seed::engine_to_fill(path, clock.clone()).await;
         let (doctor, patients) = seed::doctor_with_patients(&engine, CONVERSATIONS).await;
         let long_share = long_share(messages);
         let share = (messages - long_share) / (CONVERSATIONS - 1);
@@ -161,8 +161,9 @@ impl Chat {
         for task in tasks {
             conversations.push(task.await.expect("a conversation"));
         }
+        drop(engine);
         Self {
-            engine,
+            engine: seed::engine_at(path, clock).await,
             doctor,
             long: conversations[0],
             messages,

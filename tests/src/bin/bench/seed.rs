@@ -11,12 +11,13 @@ use telemed_core::directory::{
     LicenceNumber, Specialty,
 };
 use telemed_core::env::{ManualClock, SeededEntropy};
-use telemed_core::id::{ClinicId, SessionId, SlotId, UserId};
+use telemed_core::id::{ClinicId, ConversationId, SessionId, SlotId, UserId};
 use telemed_core::identity::{
     CreateAdministrator, Email, FullName, GuessingLimits, HmacTokenSigner, NewPassword,
     PasswordHasher, Pbkdf2Hasher, Register, Signed,
 };
 use telemed_core::journal::{EventBus, LocalBus, MemoryCheckpoints};
+use telemed_core::messaging::OpenConversation;
 use telemed_core::notifications::MemoryNotifier;
 use telemed_core::scheduling::{Book, Capacity, CreateSlot, ReasonForVisit, SlotDuration};
 use telemed_core::store::Storage;
@@ -61,6 +62,22 @@ pub async fn engine_at(path: &Path, clock: Arc<ManualClock>) -> Engine {
     engine_with(path, Arc::new(Pbkdf2Hasher::new(1, entropy)), clock).await
 }
 
+/// The same, to be filled: a commit does not wait for the disk, and pages that are written again
+/// and again are copied once in a long while.
+pub async fn engine_to_fill(path: &Path, clock: Arc<ManualClock>) -> Engine {
+    let options = SqliteOptions {
+        relaxed_durability: true,
+        checkpoint_pages: 50_000,
+        ..SqliteOptions::default()
+    };
+    let bus = Arc::new(LocalBus::default());
+    let storage = SqliteStore::open(path, &options, bus.clone()).expect("a store");
+    // Other ids than those of an engine that is opened on it later.
+    let entropy = Arc::new(SeededEntropy::new(u64::MAX - u64::from(std::process::id())));
+    let hasher = Arc::new(Pbkdf2Hasher::new(1, entropy.clone()));
+    engine_over(Arc::new(storage), bus, hasher, clock, entropy).await
+}
+
 /// A clock that stands at the beginning.
 pub fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::at(Timestamp::from_micros(START)))
@@ -79,19 +96,15 @@ async fn engine_with(
 ) -> Engine {
     let bus = Arc::new(LocalBus::default());
     let storage = SqliteStore::open(path, &SqliteOptions::default(), bus.clone()).expect("a store");
-    engine_over(Arc::new(storage), bus, hasher, clock).await
+    let entropy = Arc::new(SeededEntropy::new(std::process::id().into()));
+    engine_over(Arc::new(storage), bus, hasher, clock, entropy).await
 }
 
 /// The same over any store.
 pub async fn engine_on(storage: Arc<dyn Storage>, bus: Arc<dyn EventBus>) -> Engine {
     let entropy = Arc::new(SeededEntropy::new(std::process::id().into()));
-    engine_over(
-        storage,
-        bus,
-        Arc::new(Pbkdf2Hasher::new(1, entropy)),
-        clock(),
-    )
-    .await
+    let hasher = Arc::new(Pbkdf2Hasher::new(1, entropy.clone()));
+    engine_over(storage, bus, hasher, clock(), entropy).await
 }
 
 async fn engine_over(
@@ -99,8 +112,8 @@ async fn engine_over(
     bus: Arc<dyn EventBus>,
     hasher: Arc<dyn PasswordHasher>,
     clock: Arc<ManualClock>,
+    entropy: Arc<SeededEntropy>,
 ) -> Engine {
-    let entropy = Arc::new(SeededEntropy::new(std::process::id().into()));
     let parts = EngineParts {
         storage,
         bus,
@@ -145,7 +158,7 @@ pub async fn practice(path: &Path, bookings: usize) -> Practice {
     let (admin, clinic) = staff(&engine).await;
     let (mut doctors, mut patients, mut tokens) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..SIDE {
-        doctors.push(doctor(&engine, &admin, clinic, number).await);
+        doctors.push(doctor(&engine, &admin, clinic, number).await.user.id);
         let patient = patient(&engine, number).await;
         patients.push(patient.user.id);
         tokens.push(patient.token.as_str().to_owned());
@@ -166,7 +179,7 @@ pub async fn people_of_a_clinic(engine: &Engine) -> People {
     let (admin, clinic) = staff(engine).await;
     let (mut doctors, mut patients) = (Vec::new(), Vec::new());
     for number in 0..SIDE {
-        doctors.push(doctor(engine, &admin, clinic, number).await);
+        doctors.push(doctor(engine, &admin, clinic, number).await.user.id);
         patients.push(patient(engine, number).await.user.id);
     }
     People {
@@ -179,12 +192,89 @@ pub async fn people_of_a_clinic(engine: &Engine) -> People {
 /// Makes a doctor, and so many patients.
 pub async fn doctor_with_patients(engine: &Engine, count: usize) -> (Actor, Vec<UserId>) {
     let (admin, clinic) = staff(engine).await;
-    let doctor = doctor(engine, &admin, clinic, 0).await;
+    let doctor = doctor(engine, &admin, clinic, 0).await.user.id;
     let mut patients = Vec::with_capacity(count);
     for number in 0..count {
         patients.push(patient(engine, number).await.user.id);
     }
     (at(Role::Doctor, doctor), patients)
+}
+
+/// Somebody who has signed in.
+#[derive(Clone)]
+pub struct Person {
+    pub id: UserId,
+    pub token: String,
+}
+
+impl From<Signed> for Person {
+    fn from(signed: Signed) -> Self {
+        Self {
+            id: signed.user.id,
+            token: signed.token.as_str().to_owned(),
+        }
+    }
+}
+
+/// Two people with a conversation and an appointment.
+#[derive(Clone)]
+pub struct Talk {
+    pub conversation: ConversationId,
+    pub patient: Person,
+    pub doctor: Person,
+}
+
+/// Makes so many doctors, each with a patient who has opened a conversation and booked a slot.
+pub async fn talks(engine: &Engine, count: usize) -> Vec<Talk> {
+    let (admin, clinic) = staff(engine).await;
+    let mut talks = Vec::with_capacity(count);
+    for number in 0..count {
+        let doctor: Person = doctor(engine, &admin, clinic, number).await.into();
+        let patient: Person = patient(engine, number).await.into();
+        let request = OpenConversation {
+            with: doctor.id,
+            with_administrators: false,
+        };
+        let opened = engine
+            .messaging()
+            .open_conversation(&as_patient(patient.id), request)
+            .await;
+        let tomorrow = engine.now().plus(Duration::from_secs(24 * 3600));
+        let slot = slot(engine, &admin, clinic, doctor.id, tomorrow).await;
+        let booked = engine
+            .scheduling()
+            .book(&as_patient(patient.id), Book::new(patient.id, slot))
+            .await;
+        booked.expect("an appointment");
+        talks.push(Talk {
+            conversation: opened.expect("a conversation").id,
+            patient,
+            doctor,
+        });
+    }
+    talks
+}
+
+/// Makes so many patients, many at a time.
+pub async fn crowd(engine: &Engine, count: usize) -> Vec<Person> {
+    let each = count.div_ceil(SIDE);
+    let tasks: Vec<_> = (0..SIDE)
+        .map(|part| {
+            let engine = engine.clone();
+            tokio::spawn(async move {
+                let mut people = Vec::with_capacity(each);
+                for number in part * each..((part + 1) * each).min(count) {
+                    people.push(patient(&engine, 100_000 + number).await.into());
+                }
+                people
+            })
+        })
+        .collect();
+    let mut crowd: Vec<Person> = Vec::with_capacity(count);
+    for task in tasks {
+        crowd.extend(task.await.expect("people"));
+    }
+    crowd
 }
 
 /// An administrator and a clinic.
@@ -225,15 +315,13 @@ fn registration(role: Role, name: &str) -> Register {
     Register::new(role, full_name, email, password)
 }
 
-async fn doctor(engine: &Engine, admin: &Actor, clinic: ClinicId, number: usize) -> UserId {
+async fn doctor(engine: &Engine, admin: &Actor, clinic: ClinicId, number: usize) -> Signed {
     let request = registration(Role::Doctor, &format!("doctor{number}"));
     let doctor = engine
         .identity()
         .register(admin, request)
         .await
-        .expect("a doctor")
-        .user
-        .id;
+        .expect("a doctor");
     let specialty = Specialty::new("Cardiology").expect("a specialty");
     let licence = LicenceNumber::new(format!("L{number}")).expect("a licence");
     let details = DoctorDetails {
@@ -242,7 +330,7 @@ async fn doctor(engine: &Engine, admin: &Actor, clinic: ClinicId, number: usize)
         ..DoctorDetails::new(clinic, specialty, licence)
     };
     let request = CreateDoctor {
-        user: doctor,
+        user: doctor.user.id,
         details,
     };
     engine
@@ -294,20 +382,8 @@ async fn slots(
             let token = (number + time) % SIDE;
             let patient = patients[token];
             tasks.push(tokio::spawn(async move {
-                let request = CreateSlot {
-                    doctor,
-                    clinic,
-                    starts_at,
-                    duration: SlotDuration::new(30).expect("a duration"),
-                    capacity: Capacity::new(1).expect("a capacity"),
-                };
-                let slot = engine
-                    .scheduling()
-                    .create_slot(&admin, request)
-                    .await
-                    .expect("a slot");
                 Pair {
-                    slot: slot.id,
+                    slot: slot(&engine, &admin, clinic, doctor, starts_at).await,
                     doctor,
                     starts_at,
                     patient,
@@ -321,6 +397,25 @@ async fn slots(
     }
     pairs.truncate(bookings);
     pairs
+}
+
+/// A slot with one seat.
+async fn slot(
+    engine: &Engine,
+    admin: &Actor,
+    clinic: ClinicId,
+    doctor: UserId,
+    starts_at: Timestamp,
+) -> SlotId {
+    let request = CreateSlot {
+        doctor,
+        clinic,
+        starts_at,
+        duration: SlotDuration::new(30).expect("a duration"),
+        capacity: Capacity::new(1).expect("a capacity"),
+    };
+    let created = engine.scheduling().create_slot(admin, request).await;
+    created.expect("a slot").id
 }
 
 /// The text that every booking carries.

@@ -242,7 +242,8 @@ async fn what_is_asked_wrongly_is_refused_and_the_socket_lives() {
     let mut socket = served.connected(&talk.patient, json!({})).await;
     for (event, body, field) in [
         ("no:such", json!({}), "event"),
-        ("call:initiate", json!({}), "event"),
+        ("call:dance", json!({}), "event"),
+        ("call:initiate", json!({}), "callee_id"),
         ("typing", json!({}), "conversation_id"),
         ("typing", json!({"conversation_id": "x"}), "conversation_id"),
         ("typing", json!(7), "body"),

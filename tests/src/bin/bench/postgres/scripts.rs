@@ -110,9 +110,9 @@ fn entries() -> String {
 fn same(sealed: &str) -> String {
     let entries = entries();
     format!(
-        "SELECT answers, made, known_resources, known_subjects, local_day, auto_confirm, \
+        "SELECT answers, made, known_resources, known_subjects, local_days, are_confirmed, \
                 first_event \
-         FROM book_many(:slot::BIGINT, ARRAY[:patient::BIGINT], ARRAY[{START}::BIGINT], \
+         FROM book_many(ARRAY[:slot::BIGINT], ARRAY[:patient::BIGINT], ARRAY[{START}::BIGINT], \
                         ARRAY[false], ARRAY['video'], ARRAY['{ID}'::UUID], \
                         ARRAY['\\x{sealed}'::BYTEA], ARRAY[NULL::BYTEA], ARRAY[NULL::BYTEA], \
                         NULL, NULL, NULL, '{ID}', \

@@ -1,0 +1,138 @@
+//! How fast signals pass between the devices of a call, over Socket.IO, beside the bare relay.
+
+use crate::Options;
+use crate::http::Child;
+use crate::seed::Talk;
+use crate::sockets::client::Client;
+use crate::sockets::house::House;
+use crate::sockets::load;
+use crate::sockets::passing::{self, Comparison, Pair, Passed};
+
+/// Calls at one time.
+const PAIRS: usize = 8;
+
+/// A candidate of a browser.
+const CANDIDATE: &str = r#"{"candidate":"candidate:2654361041 1 udp 2113937151 192.0.2.2 46154 typ host generation 0 ufrag Zk1a network-cost 999","sdpMid":"0","sdpMLineIndex":0,"usernameFragment":"Zk1a"}"#;
+/// The length of the description that a browser makes of a camera and a microphone.
+const DESCRIPTION: usize = 6_000;
+
+/// What is handed on.
+struct Kind {
+    what: &'static str,
+    event: &'static str,
+    /// Of each pair in a round.
+    each: usize,
+    payload: String,
+}
+
+impl Kind {
+    fn all() -> [Self; 2] {
+        // A line of it as it goes into JSON.
+        let line = r"a=rtpmap:96 VP8/90000\r\n";
+        let sdp = line.repeat(DESCRIPTION / line.len());
+        [
+            Self {
+                what: "candidates",
+                event: "webrtc:ice",
+                each: 3_000,
+                payload: format!("\"candidate\":{CANDIDATE}"),
+            },
+            Self {
+                what: "offers",
+                event: "webrtc:offer",
+                each: 1_000,
+                payload: format!("\"offer\":{{\"type\":\"offer\",\"sdp\":\"{sdp}\"}}"),
+            },
+        ]
+    }
+
+    fn text(&self, call: &str) -> String {
+        let Self { event, payload, .. } = self;
+        format!("42[\"{event}\",{{\"call_id\":\"{call}\",{payload}}}]")
+    }
+}
+
+/// Runs and prints the comparison.
+pub async fn run(options: &Options) {
+    let made = tempfile::tempdir().expect("a folder");
+    let folder = options.folder.as_deref().unwrap_or(made.path());
+    let folder = folder.join(format!("bench-{}", std::process::id()));
+    println!("Databases in {}; the load is {}", folder.display(), load());
+    let house = House::make(folder.join("house"), PAIRS, 0).await;
+    let (server, relay) = (house.serve(), Child::relay(None));
+    for kind in Kind::all() {
+        println!(
+            "\nSignals: {PAIRS} calls, {} {} of {} bytes each, {} rounds (median, least to most)",
+            kind.each,
+            kind.what,
+            kind.payload.len(),
+            options.rounds
+        );
+        let mut comparison = Comparison::new();
+        // A round of each before, which does not count.
+        for round in 0..=options.rounds {
+            let text = kind.text("01936c5e-0000-7000-8000-000000000000");
+            let pairs = passing::relayed(&relay, PAIRS, &text, kind.event).await;
+            let bare = passing::rate(&relay, pairs, kind.each).await;
+            let ours = ours(&house, &server, &kind).await;
+            if round > 0 {
+                comparison.relay(&bare);
+                comparison.ours(&ours);
+            }
+            passing::rest().await;
+        }
+        comparison.print(kind.what);
+    }
+    println!("\nThe load is {}", load());
+    let _ = std::fs::remove_dir_all(folder);
+}
+
+async fn ours(house: &House, server: &Child, kind: &Kind) -> Passed {
+    let mut pairs = Vec::with_capacity(PAIRS);
+    for talk in &house.talks[..PAIRS] {
+        pairs.push(connected(server, talk, kind).await);
+    }
+    passing::rate(server, pairs, kind.each).await
+}
+
+/// The two devices of a call that has its first descriptions behind it.
+async fn connected(server: &Child, talk: &Talk, kind: &Kind) -> Pair {
+    let mut sender = Client::connect(server.port, &talk.patient.token).await;
+    let mut receiver = Client::connect(server.port, &talk.doctor.token).await;
+    let initiate = format!(
+        "421[\"call:initiate\",{{\"callee_id\":{},\"call_type\":\"video\"}}]",
+        talk.doctor.id
+    );
+    sender.send(initiate).await;
+    let told = receiver
+        .receive_that("a call", |text| text.contains("call:ringing"))
+        .await;
+    let (_, rest) = told.split_once("\"call_id\":\"").expect("its id");
+    let (call, _) = rest.split_once('"').expect("its id");
+    receiver
+        .send(format!("421[\"call:accept\",{{\"call_id\":\"{call}\"}}]"))
+        .await;
+    let offer = format!("42[\"webrtc:offer\",{{\"call_id\":\"{call}\",\"offer\":{{}}}}]");
+    sender.send(offer).await;
+    receiver
+        .receive_that("an offer", |text| text.contains("webrtc:offer"))
+        .await;
+    let answer = format!("42[\"webrtc:answer\",{{\"call_id\":\"{call}\",\"answer\":{{}}}}]");
+    receiver.send(answer).await;
+    sender
+        .receive_that("an answer", |text| text.contains("webrtc:answer"))
+        .await;
+    let connected = format!("421[\"call:connected\",{{\"call_id\":\"{call}\"}}]");
+    sender.send(connected).await;
+    for client in [&mut sender, &mut receiver] {
+        client
+            .receive_that("a connection", |text| text.contains("call:connected"))
+            .await;
+    }
+    Pair {
+        sender,
+        receiver,
+        text: kind.text(call),
+        shows: kind.event,
+    }
+}
