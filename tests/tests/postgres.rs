@@ -107,7 +107,8 @@ fn main() -> ExitCode {
                 the_database_of_another_program_is_refused,
                 schemas_are_apart;
             plans:
-                every_statement_is_served_by_an_index;
+                every_statement_is_served_by_an_index,
+                a_booking_reads_one_patients_appointments_whatever_is_known_of_the_table;
             sessions:
                 the_tokens_of_an_old_session_go_before_it_and_do_not_count;
         }
