@@ -121,7 +121,8 @@ fn main() -> ExitCode {
                 schemas_are_apart;
             plans:
                 every_statement_is_served_by_an_index,
-                calls_touch_few_rows;
+                calls_touch_few_rows,
+                a_booking_reads_one_patients_appointments_whatever_is_known_of_the_table;
             sessions:
                 the_tokens_of_an_old_session_go_before_it_and_do_not_count;
         }

@@ -1,12 +1,11 @@
 //! Calls and leases of presence, changed by several servers at the same time.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use telemed_core::calls::{
     AdvanceCall, AdvanceCallOutcome, Call, CallAction, CallStore, NewCall, StartCallOutcome,
 };
-use telemed_core::id::{LeaseId, UserId};
+use telemed_core::id::UserId;
 use telemed_core::presence::PresenceStore;
 use telemed_core::scheduling::{AppointmentStatus, SchedulingStore};
 use telemed_storage_postgres::PostgresStore;

@@ -403,3 +403,34 @@ pub async fn calls_touch_few_rows(place: Place) {
     let each = read / TIMES as i64;
     assert!((1..60).contains(&each), "{each} rows for a call");
 }
+
+/// The indexes by which a plan reads a table.
+fn indexes_of(node: &Value, table: &str, found: &mut BTreeSet<String>) {
+    if node["Relation Name"] == table {
+        found.insert(node["Index Name"].as_str().unwrap_or("none").to_owned());
+    }
+    for part in node["Plans"].as_array().into_iter().flatten() {
+        indexes_of(part, table, found);
+    }
+}
+
+/// A plan is made when a connection books first, which may be in an empty database, and lasts until
+/// the tables are analysed.
+pub async fn a_booking_reads_one_patients_appointments_whatever_is_known_of_the_table(
+    place: Place,
+) {
+    let mut beside = place.beside().await;
+    beside
+        .run("SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan")
+        .await;
+    let none_is_live = GROW.replace("'pending'", "'completed'");
+    for grow in ["", &none_is_live] {
+        beside.run(grow).await;
+        beside.run("ANALYZE").await;
+        let sql = "SELECT refusal FROM weigh_bookings($1, $2, $3, NULL)";
+        let plan = plan(&mut beside, sql).await;
+        let mut indexes = BTreeSet::new();
+        indexes_of(&plan, "appointments", &mut indexes);
+        assert_eq!(Vec::from_iter(indexes), ["appointments_live_patient"]);
+    }
+}

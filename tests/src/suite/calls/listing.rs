@@ -60,7 +60,7 @@ async fn parties_come_with_their_names(world: Arc<World>) {
         assert_eq!(live, std::slice::from_ref(&now));
         assert_eq!(
             list(&world, user, CallFilter::default()).await,
-            [now.clone()]
+            std::slice::from_ref(&now)
         );
     }
     let advanced = world.act(at(1), call.id, &[CallAction::Ring]).await;
