@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
@@ -20,7 +21,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Hands a WebSocket to a session, and waits until the session has ended. When it is dropped
 /// before, the session is cut off.
-pub(super) async fn take_over(polled: Arc<Polled>, mut link: Link, draining: Option<Draining>) {
+pub(super) async fn take_over(
+    polled: Arc<Polled>,
+    mut link: Link,
+    draining: Option<Draining>,
+    _probe: OwnedSemaphorePermit,
+) {
     let asking = timeout(PATIENCE, asked(&polled, &mut link)).await;
     if asking != Ok(true) {
         polled.change(Transport::Upgrading, Transport::Polling);
@@ -29,6 +35,7 @@ pub(super) async fn take_over(polled: Arc<Polled>, mut link: Link, draining: Opt
     }
     let _cut = CutOnDrop(Arc::clone(&polled.outbox));
     let outbox = &polled.outbox;
+    outbox.attend();
     if polled
         .inbox
         .send(Inbound::Upgraded(Box::new(link)))
