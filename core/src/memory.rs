@@ -65,14 +65,15 @@ impl MemoryStorage {
         look(&lock(&self.state))
     }
 
-    /// One transaction: changes the state under the lock, and announces the events that were
-    /// collected after the lock is released.
+    /// One transaction: changes the state, and announces the events that were collected. Both under
+    /// the lock, so that events are announced in the order in which they were logged.
     pub(crate) fn transaction<T>(
         &self,
         change: impl FnOnce(&mut State, &mut Vec<LoggedEvent>) -> T,
     ) -> T {
         let mut events = Vec::new();
-        let answer = change(&mut lock(&self.state), &mut events);
+        let mut state = lock(&self.state);
+        let answer = change(&mut state, &mut events);
         self.bus.publish(&events);
         answer
     }

@@ -199,6 +199,8 @@ pub(crate) use store_trait;
 ///   another request is a mismatch. Neither changes anything, whatever else would be answered.
 /// - `a_commit_is_announced`: on the bus, its events in order, once they can be read; a refusal,
 ///   a repetition and a mismatch announce nothing.
+/// - `commits_are_announced_in_the_order_of_the_log`: whoever commits them. Who goes on from the
+///   cursor of the last event that he heard misses none.
 pub trait Storage:
     crate::identity::IdentityStore
     + crate::directory::DirectoryStore

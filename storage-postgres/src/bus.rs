@@ -1,10 +1,12 @@
 //! The bus between servers on one database.
 //!
-//! What a server commits is told to its own subscribers at once. Other servers are woken by a
-//! notification after the commit, outside the transaction (inside, commits would queue for one
-//! lock), and read the log from where they were; they look every second in any case, so nothing is
-//! missed when a server dies between the two. Frames are kept nowhere: they travel in the
-//! notification, or beside it when they are long.
+//! Every server tells its subscribers what it reads in the log, in the order of the log: its own
+//! commits too, since another server's may come before them, and who goes on from the cursor of a
+//! later event would never hear of an earlier one. It reads on when it has committed something
+//! itself, and when it is called: a server that has committed notifies the others after it, outside
+//! the transaction (inside, commits would queue for one lock). It looks every second in any case,
+//! so nothing is missed when a server dies between the two. Frames are kept nowhere: they travel in
+//! the notification, or beside it when they are long.
 
 mod frames;
 mod listener;
@@ -16,6 +18,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use telemed_core::journal::{EventBus, Frame, LocalBus, LoggedEvent, Subscription};
 use telemed_core::store::StoreResult;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::connections::Connections;
@@ -30,18 +33,20 @@ const KEPT: usize = 4096;
 
 /// Carries events and frames between the servers that share a PostgreSQL database.
 ///
-/// Every event reaches the subscribers of every server at least once, and those of the server that
-/// wrote it at once.
+/// Every event reaches the subscribers of every server at least once, in the order of the log.
 pub struct PostgresBus {
     shared: Arc<Shared>,
-    tasks: [JoinHandle<()>; 2],
+    tasks: [JoinHandle<()>; 3],
 }
 
 /// What the bus and its tasks share.
 struct Shared {
     local: LocalBus,
     outbox: Outbox,
-    /// A single one, for what is short; whoever listens has another.
+    /// The log holds more.
+    grown: Notify,
+    /// Two, for what is short: who reads the log does not wait for who calls the others. Whoever
+    /// listens has another.
     connections: Connections,
     /// Of this schema: another installation in the same database does not hear it.
     channel: String,
@@ -50,7 +55,7 @@ struct Shared {
 impl PostgresBus {
     /// Begins to listen. The schema is there already.
     pub(crate) async fn start(store: &Connections) -> StoreResult<Self> {
-        let connections = store.more(1);
+        let connections = store.more(2);
         let (channel, horizon) = connections
             .once((), |connection, ()| {
                 Box::pin(async move {
@@ -69,6 +74,7 @@ impl PostgresBus {
         let shared = Arc::new(Shared {
             local: LocalBus::new(KEPT),
             outbox: Outbox::default(),
+            grown: Notify::new(),
             connections,
             channel,
         });
@@ -79,7 +85,8 @@ impl PostgresBus {
             .map_err(|error| connect_error(&error))?;
         let tasks = [
             tokio::spawn(outbox::send_on(Arc::clone(&shared))),
-            tokio::spawn(listener::listen(Arc::clone(&shared), listener, tail)),
+            tokio::spawn(listener::listen(Arc::clone(&shared), listener)),
+            tokio::spawn(tail.follow()),
         ];
         Ok(Self { shared, tasks })
     }
@@ -97,7 +104,7 @@ impl Drop for PostgresBus {
 impl EventBus for PostgresBus {
     fn publish(&self, events: &[LoggedEvent]) {
         if !events.is_empty() {
-            self.shared.local.publish(events);
+            self.shared.grown.notify_one();
             self.shared.outbox.events();
         }
     }

@@ -38,6 +38,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod build;
+pub mod chat;
 pub mod client;
 pub mod clients;
 pub mod cluster;

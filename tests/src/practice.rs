@@ -85,6 +85,16 @@ impl Practice {
         })
     }
 
+    /// Kills the server as `kill -9` does.
+    #[must_use]
+    pub fn kill(self) -> Killed {
+        self.server.kill();
+        Killed {
+            folder: self.folder,
+            admin_token: self.admin_token,
+        }
+    }
+
     /// The practice that the tests of this program share, which lives as long as one of them.
     pub async fn shared() -> Arc<Self> {
         let mut shared = SHARED.lock().await;
@@ -94,6 +104,27 @@ impl Practice {
         let practice = Self::open(&[], &[]).await;
         *shared = Arc::downgrade(&practice);
         practice
+    }
+}
+
+/// A practice whose server was killed.
+pub struct Killed {
+    /// Its data and log.
+    pub folder: ServerFolder,
+    admin_token: String,
+}
+
+impl Killed {
+    /// Starts the server again, on another port.
+    #[must_use]
+    pub fn reopen(self, options: &[&str]) -> Arc<Practice> {
+        let server = self.folder.start(options, &[]);
+        Arc::new(Practice {
+            folder: self.folder,
+            server,
+            admin_token: self.admin_token,
+            crowd: OnceCell::new(),
+        })
     }
 }
 

@@ -7,6 +7,8 @@
 mod faults {
     mod audit;
     mod canaries;
+    mod chat;
+    mod crowd;
     mod kill;
     mod logins;
     mod stop;

@@ -8,6 +8,7 @@
 mod servers {
     pub mod booking;
     pub mod calling;
+    pub mod chat;
     pub mod database;
     pub mod jobs;
     pub mod killed;
@@ -24,7 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Trial};
-use servers::{booking, calling, jobs, killed, migrating, restarted, sessions, starting};
+use servers::{booking, calling, chat, jobs, killed, migrating, restarted, sessions, starting};
 use telemed_tests::on_postgres;
 use telemed_tests::postgres::PostgresServer;
 use telemed_tests::server::SharedDatabase;
@@ -72,6 +73,21 @@ fn main() -> ExitCode {
                 server,
                 "alone_it_loses_nothing",
                 killed::alone_it_loses_nothing,
+            ),
+            on_database(
+                server,
+                "everybody_reads_the_same",
+                chat::everybody_reads_the_same,
+            ),
+            on_database(
+                server,
+                "a_lost_answer_makes_no_second_message",
+                chat::a_lost_answer_makes_no_second_message,
+            ),
+            on_database(
+                server,
+                "a_chat_survives_its_server",
+                chat::a_chat_survives_its_server,
             ),
             on_database(
                 server,

@@ -33,6 +33,9 @@ pub mod connection;
 pub mod cors;
 pub mod envelope;
 pub mod extract;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod language;
 pub mod limits;
 pub mod ops;

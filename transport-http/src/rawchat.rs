@@ -22,6 +22,8 @@ use crate::envelope::{Family, Refusal, json, status_of};
 use crate::language::refusal_text;
 use crate::surface::{Mount, Surface};
 pub(crate) use frames::MessageFrame;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use frames::reads_frame;
 
 /// A refusal, as the raw chat writes it.
 #[derive(Serialize, ToSchema)]

@@ -10,6 +10,7 @@ mod descriptors;
 mod draining;
 mod framing;
 mod guard;
+mod idle;
 mod lifeline;
 mod options;
 mod proxy;
@@ -31,6 +32,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use idle::Idle;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -41,6 +43,8 @@ use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove
 /// After a stop is asked for, open connections may send a request for this long, so that what is
 /// on its way is answered and not cut off. Each is told to close with its answer.
 const LAME_DUCK: Duration = Duration::from_millis(250);
+/// How long a client that has found every seat taken waits before the next one is asked for.
+const ROOM: Duration = Duration::from_millis(20);
 /// How long accepting rests after an error that is the machine's and not one connection's, such
 /// as no file descriptors being left.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
@@ -81,6 +85,7 @@ pub async fn serve(
     let mut server = Server {
         seats: Arc::new(Semaphore::new(seats)),
         networks: Arc::default(),
+        idle: Arc::default(),
         options: Arc::new(options),
         router,
         phase,
@@ -90,18 +95,22 @@ pub async fn serve(
     let mut shutdown = pin!(shutdown);
     loop {
         let next = async {
-            // A seat first: beyond the cap, clients wait in the kernel's queue.
-            let seat = Arc::clone(&server.seats).acquire_owned().await;
-            (seat, listener.accept().await)
+            let (stream, peer) = listener.accept().await?;
+            // One at a time waits for a seat here, and the others in the kernel's queue.
+            let admitted = match server.place_of(peer) {
+                Some(place) => server.seat().await.map(|seat| (seat, place)),
+                None => None,
+            };
+            io::Result::Ok((stream, peer, admitted))
         };
-        let (seat, accepted) = tokio::select! {
+        let accepted = tokio::select! {
             biased;
             () = &mut shutdown => break,
             next = next => next,
         };
-        let Ok(seat) = seat else { break };
         match accepted {
-            Ok((stream, peer)) => server.admit(stream, peer, seat),
+            Ok((stream, peer, Some((seat, place)))) => server.admit(stream, peer, seat, place),
+            Ok(_) => {}
             Err(error) if is_one_connections(&error) => {}
             Err(error) => {
                 tracing::warn!(kind = %error.kind(), "cannot accept connections for now");
@@ -118,6 +127,7 @@ pub async fn serve(
 struct Server {
     seats: Arc<Semaphore>,
     networks: Arc<Networks>,
+    idle: Arc<Idle>,
     options: Arc<ServeOptions>,
     router: Router,
     phase: watch::Sender<Phase>,
@@ -126,16 +136,40 @@ struct Server {
 }
 
 impl Server {
-    fn admit(&mut self, stream: TcpStream, peer: SocketAddr, seat: OwnedSemaphorePermit) {
+    /// A place for one more connection of this peer's network, if it may have one.
+    fn place_of(&self, peer: SocketAddr) -> Option<NetworkPlace> {
         let most = most_of_a_network(&self.options, peer.ip());
-        let Some(place) = self.networks.enter(network_of(peer.ip()), most) else {
-            return;
-        };
+        self.networks.enter(network_of(peer.ip()), most)
+    }
+
+    /// A seat: when all are taken, that of the connection that has been idle longest.
+    async fn seat(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(seat) = Arc::clone(&self.seats).try_acquire_owned() {
+            return Some(seat);
+        }
+        loop {
+            self.idle.ask_one();
+            let room = Instant::now() + ROOM;
+            if let Ok(seat) = timeout_at(room, Arc::clone(&self.seats).acquire_owned()).await {
+                return seat.ok();
+            }
+        }
+    }
+
+    fn admit(
+        &mut self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        seat: OwnedSemaphorePermit,
+        place: NetworkPlace,
+    ) {
         let router = self.router.clone();
         let options = Arc::clone(&self.options);
         let lifeline = Lifeline::new(self.phase.subscribe(), seat, place);
-        self.connections
-            .spawn(connection::drive(stream, peer, router, options, lifeline));
+        let idle = self.idle.connection();
+        self.connections.spawn(connection::drive(
+            stream, peer, router, options, lifeline, idle,
+        ));
     }
 
     /// Clients whose connection the kernel has completed already may have sent a request.
@@ -147,7 +181,11 @@ impl Server {
                 () = std::future::ready(()) => return,
             };
             match accepted {
-                Ok((stream, peer)) => self.admit(stream, peer, seat),
+                Ok((stream, peer)) => {
+                    if let Some(place) = self.place_of(peer) {
+                        self.admit(stream, peer, seat, place);
+                    }
+                }
                 Err(error) if is_one_connections(&error) => {}
                 Err(_) => return,
             }
@@ -263,7 +301,7 @@ impl Drop for NetworkPlace {
 }
 
 /// What one customer of a network provider is given: an IPv4 address or an IPv6 /64.
-fn network_of(address: IpAddr) -> IpAddr {
+pub(crate) fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => {

@@ -15,8 +15,9 @@ use super::{Frame, LoggedEvent};
 /// committed is announced even when the caller is gone.
 #[async_trait]
 pub trait EventBus: Send + Sync {
-    /// Announces committed events, in order. It does not wait and does not fail: a subscriber
-    /// that cannot follow is told so and reads the log.
+    /// Announces committed events. Subscribers hear them in the order of the log, also those that
+    /// are announced by several at once. It does not wait and does not fail: a subscriber that
+    /// cannot follow is told so and reads the log.
     fn publish(&self, events: &[LoggedEvent]);
 
     /// Tells those who listen now. It does not wait and does not fail: a frame that is lost stays

@@ -17,6 +17,12 @@ impl LocalBus {
         Self(broadcast::channel(kept.max(1)).0)
     }
 
+    /// Whether anybody listens.
+    #[must_use]
+    pub fn has_subscribers(&self) -> bool {
+        self.0.receiver_count() > 0
+    }
+
     /// Tells subscribers something as it stands: for a bus that hears it from elsewhere.
     pub fn tell(&self, item: SubscriptionItem) {
         // Without a subscriber there is nobody to tell.
@@ -34,7 +40,7 @@ impl Default for LocalBus {
 impl EventBus for LocalBus {
     fn publish(&self, events: &[LoggedEvent]) {
         // Without a subscriber there is nothing to copy either.
-        if self.0.receiver_count() == 0 {
+        if !self.has_subscribers() {
             return;
         }
         for event in events {

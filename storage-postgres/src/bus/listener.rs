@@ -8,18 +8,8 @@ use telemed_core::journal::SubscriptionItem;
 use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
 
-use super::tail::Tail;
 use super::{Shared, frames};
 use crate::failure::connect_error;
-
-/// How long the log is not looked at when nobody calls.
-const QUIET: Duration = Duration::from_secs(1);
-
-/// How long a call waits for further ones.
-const GATHER: Duration = Duration::from_millis(2);
-
-/// Between two looks at what cannot be told yet.
-const BEHIND: Duration = Duration::from_millis(20);
 
 /// How often the connection is tried when nothing is heard on it, and how long that may take.
 const CHECK: Duration = Duration::from_secs(10);
@@ -28,15 +18,15 @@ const CHECK_PATIENCE: Duration = Duration::from_secs(5);
 /// Between two attempts to connect: from the first to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
-/// Listens as long as the bus is there. The log is read on while the connection is lost, too.
-pub(super) async fn listen(shared: Arc<Shared>, first: PgListener, mut tail: Tail) {
+/// Listens as long as the bus is there.
+pub(super) async fn listen(shared: Arc<Shared>, first: PgListener) {
     let mut connected = Ok(first);
     let mut pause = PAUSES.0;
     loop {
         match connected {
             Ok(mut listener) => {
                 pause = PAUSES.0;
-                hear(&shared, &mut listener, &mut tail).await;
+                hear(&shared, &mut listener).await;
                 tracing::warn!("the connection that hears other servers was lost");
             }
             Err(error) => {
@@ -44,7 +34,6 @@ pub(super) async fn listen(shared: Arc<Shared>, first: PgListener, mut tail: Tai
                 tracing::warn!(%error, "other servers cannot be heard");
             }
         }
-        read_on(&mut tail).await;
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(PAUSES.1);
         connected = connect(&shared).await;
@@ -68,15 +57,11 @@ pub(super) async fn connect(shared: &Shared) -> sqlx::Result<PgListener> {
 }
 
 /// Hears until the connection is lost.
-async fn hear(shared: &Shared, listener: &mut PgListener, tail: &mut Tail) {
+async fn hear(shared: &Shared, listener: &mut PgListener) {
     // What came before this connection listened.
-    let mut look_at = Instant::now();
-    let mut check_at = look_at + CHECK;
+    shared.grown.notify_one();
+    let mut check_at = Instant::now() + CHECK;
     loop {
-        if Instant::now() >= look_at {
-            let rest = if read_on(tail).await { BEHIND } else { QUIET };
-            look_at = Instant::now() + rest;
-        }
         if Instant::now() >= check_at {
             let check = timeout(
                 CHECK_PATIENCE,
@@ -88,40 +73,28 @@ async fn hear(shared: &Shared, listener: &mut PgListener, tail: &mut Tail) {
             clear(shared).await;
             check_at = Instant::now() + CHECK;
         }
-        match timeout_at(look_at.min(check_at), listener.try_recv()).await {
+        match timeout_at(check_at, listener.try_recv()).await {
             Err(_) => {}
-            Ok(Ok(Some(notification))) => {
-                if take(shared, &notification).await {
-                    look_at = look_at.min(Instant::now() + GATHER);
-                }
-            }
+            Ok(Ok(Some(notification))) => take(shared, &notification).await,
             Ok(Ok(None) | Err(_)) => return,
         }
     }
 }
 
-/// Returns whether the log is to be read soon.
-async fn read_on(tail: &mut Tail) -> bool {
-    match tail.read_on().await {
-        Ok(is_behind) => is_behind,
-        Err(error) => {
-            tracing::warn!(%error, "the events of other servers cannot be read");
-            false
-        }
-    }
-}
-
-/// Takes a notification; returns whether it says that there are events.
-async fn take(shared: &Shared, notification: &PgNotification) -> bool {
+/// Takes a notification.
+async fn take(shared: &Shared, notification: &PgNotification) {
     let mut words = notification.payload().splitn(3, ' ');
     let (kind, node) = (words.next(), words.next());
     let is_own = node.and_then(|node| node.parse().ok()) == Some(shared.connections.node());
     if is_own {
-        return false;
+        return;
     }
     let rest = words.next().unwrap_or_default();
     let letter = match kind {
-        Some("events") => return true,
+        Some("events") => {
+            shared.grown.notify_one();
+            None
+        }
         Some("frame") => Some(rest.to_owned()),
         Some("long") => fetch(shared, rest).await,
         // Of a newer version.
@@ -130,7 +103,6 @@ async fn take(shared: &Shared, notification: &PgNotification) -> bool {
     if let Some(frame) = letter.and_then(|letter| frames::open(&letter)) {
         shared.local.tell(SubscriptionItem::Frame(Arc::new(frame)));
     }
-    false
 }
 
 /// Drops long frames that everybody has fetched.

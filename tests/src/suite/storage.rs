@@ -16,11 +16,13 @@ use telemed_core::store::{StoreResult, Written};
 use crate::build::{World, applied, at, fingerprint, hours, sealed, with_key};
 use crate::dump::{events_of, open_jobs};
 use crate::suite::case_list;
+use crate::together;
 
 case_list! { "storage":
     a_write_leaves_behind_what_it_says,
     every_keyed_write_replays_its_key,
     a_commit_is_announced,
+    commits_are_announced_in_the_order_of_the_log,
 }
 
 async fn a_write_leaves_behind_what_it_says(world: Arc<World>) {
@@ -347,4 +349,37 @@ async fn a_commit_is_announced(world: Arc<World>) {
         heard[3].event.subject,
         Subject::number(Resource::Clinic, clinic.id.get())
     );
+}
+
+async fn commits_are_announced_in_the_order_of_the_log(world: Arc<World>) {
+    const CALLERS: usize = 16;
+    const EACH: usize = 8;
+    let mut subscription = world.bus().subscribe().await;
+    let writing = {
+        let world = Arc::clone(&world);
+        together(CALLERS, move |_| {
+            let world = Arc::clone(&world);
+            async move {
+                for _ in 0..EACH {
+                    let mut write = world.whole();
+                    let subject = write.audit.subject;
+                    write.events = vec![world.event(&[], subject), world.event(&[], subject)];
+                    world.storage.record(&write).await.unwrap();
+                }
+            }
+        })
+    };
+    let hearing = async {
+        let mut last = 0;
+        for _ in 0..2 * CALLERS * EACH {
+            match subscription.next().await {
+                Some(SubscriptionItem::Event(event)) => {
+                    assert!(event.seq > last, "{} after {last}", event.seq);
+                    last = event.seq;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    tokio::join!(writing, hearing);
 }

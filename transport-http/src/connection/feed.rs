@@ -15,14 +15,19 @@ const PAGE: u32 = 50;
 #[derive(Debug)]
 pub(crate) struct Feed {
     cursor: u64,
+    has_begun: bool,
 }
 
 impl Feed {
     pub(crate) fn after(cursor: u64) -> Self {
-        Self { cursor }
+        Self {
+            cursor,
+            has_begun: false,
+        }
     }
 
-    /// Tells the next events. Whether those were the last is the answer.
+    /// Tells the next events, as many as there is room for. Whether those were the last is the
+    /// answer.
     ///
     /// # Errors
     /// [`Code::Gone`] when the cursor is older than what is kept; otherwise when the store fails,
@@ -33,6 +38,12 @@ impl Feed {
         person: &Person,
         socket: &Joined,
     ) -> Result<bool, Error> {
+        if !self.has_begun {
+            // A cursor beyond the log is of another one, as before a backup was brought back.
+            self.cursor = self.cursor.min(engine.event_cursor().await?);
+            socket.hears_since(self.cursor);
+            self.has_begun = true;
+        }
         let page = engine
             .events(person.actor(), Some(self.cursor), PAGE)
             .await?;
@@ -46,8 +57,14 @@ impl Feed {
                 // Only a callee's does, and only one that rings.
                 ring(engine, person.actor(), call).await;
             }
+            if !socket.outbox().has_room() {
+                // The others are read again when there is.
+                socket.hears_since(self.cursor);
+                return Ok(false);
+            }
         }
         self.cursor = page.next;
+        socket.hears_since(page.next);
         Ok(is_last)
     }
 }

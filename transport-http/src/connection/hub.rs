@@ -1,11 +1,13 @@
 //! Which sockets are open, whose they are, and how many there may be.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use telemed_core::Engine;
+use telemed_core::actor::Origin;
 use telemed_core::error::{Code, Error};
 use telemed_core::id::UserId;
 use tokio::sync::{Notify, OnceCell, mpsc, watch};
@@ -15,9 +17,13 @@ use super::leases::{self, Errand};
 use super::member::{Member, Renamed};
 use super::outbox::{End, Outbox};
 use super::{fanout, observer};
+use crate::server::network_of;
 
 /// How long who says something of a socket waits until its lease is there.
 const SETTLING: Duration = Duration::from_secs(2);
+/// How long a client that polls may be away before it gives way to another of its user: more than
+/// from one poll to the next.
+const LEFT: Duration = Duration::from_secs(2);
 
 /// What a host decides about sockets.
 #[derive(Clone, Debug)]
@@ -27,8 +33,9 @@ pub struct SocketConfig {
     pub most: usize,
     /// Sockets of one user at one time.
     pub most_of_a_user: usize,
-    /// Sockets that have not said yet who they are. Beyond it the one that has waited longest is
-    /// closed, so that whoever comes with a credential finds a place.
+    /// Sockets that have not said yet who they are. Beyond it one of the network that has most of
+    /// them is closed, the one that has waited longest: whoever comes with a credential finds a
+    /// place, and no network takes those of others.
     pub most_unauthenticated: usize,
     /// How long a socket may take to say who it is.
     pub authenticate_within: Duration,
@@ -57,8 +64,7 @@ pub(crate) struct Hub {
     config: SocketConfig,
     open: AtomicUsize,
     numbers: AtomicU64,
-    /// Who has not said yet who he is, the longest waiting first.
-    waiting: Mutex<BTreeMap<u64, Weak<Outbox>>>,
+    waiting: Mutex<Waiting>,
     users: Mutex<HashMap<UserId, Vec<Arc<Member>>>>,
     /// What is to be done for the leases of sockets, once there are any.
     errands: OnceCell<mpsc::UnboundedSender<Errand>>,
@@ -66,6 +72,43 @@ pub(crate) struct Hub {
     settled: Notify,
     /// Dropped with the hub, which ends the fan-out.
     alive: watch::Sender<()>,
+}
+
+/// Who has not said yet who he is.
+#[derive(Debug, Default)]
+struct Waiting {
+    count: usize,
+    /// Of each network, the longest waiting first.
+    networks: HashMap<Option<IpAddr>, BTreeMap<u64, Weak<Outbox>>>,
+}
+
+impl Waiting {
+    fn insert(&mut self, network: Option<IpAddr>, number: u64, outbox: &Arc<Outbox>) {
+        let sockets = self.networks.entry(network).or_default();
+        sockets.insert(number, Arc::downgrade(outbox));
+        self.count += 1;
+    }
+
+    fn remove(&mut self, network: Option<IpAddr>, number: u64) {
+        let Some(sockets) = self.networks.get_mut(&network) else {
+            return;
+        };
+        if sockets.remove(&number).is_some() {
+            self.count -= 1;
+        }
+        if sockets.is_empty() {
+            self.networks.remove(&network);
+        }
+    }
+
+    /// The longest waiting of the network that has most.
+    fn pop(&mut self) -> Option<Weak<Outbox>> {
+        let most = self.networks.values_mut().max_by_key(|one| one.len())?;
+        let (_, longest) = most.pop_first()?;
+        self.count -= 1;
+        self.networks.retain(|_, sockets| !sockets.is_empty());
+        Some(longest)
+    }
 }
 
 impl Hub {
@@ -90,7 +133,7 @@ impl Hub {
         self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn waiting(&self) -> MutexGuard<'_, BTreeMap<u64, Weak<Outbox>>> {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -144,6 +187,16 @@ impl Hub {
         let mut users = self.users();
         let sockets = users.entry(member.user()).or_default();
         if sockets.len() >= self.config.most_of_a_user {
+            // One whose client has gone away in the middle of a poll makes room.
+            let left = sockets.iter().enumerate().filter_map(|(at, other)| {
+                let since = other.outbox().unattended_for(LEFT)?;
+                Some((since, at))
+            });
+            if let Some((_, at)) = left.max() {
+                sockets.swap_remove(at).outbox().end(End::Left);
+            }
+        }
+        if sockets.len() >= self.config.most_of_a_user {
             return Err(Error::new(Code::RateLimited)
                 .message("Too many connections of this user")
                 .retry_after(Duration::from_secs(5)));
@@ -193,21 +246,20 @@ impl Hub {
 #[derive(Debug)]
 pub(crate) struct Seat {
     hub: Arc<Hub>,
-    waiting: Option<u64>,
+    waiting: Option<(Option<IpAddr>, u64)>,
 }
 
 impl Seat {
     /// Notes that nobody knows yet whose socket it is.
-    pub(crate) fn wait(&mut self, outbox: &Arc<Outbox>) {
+    pub(crate) fn wait(&mut self, outbox: &Arc<Outbox>, origin: Origin) {
         self.seated();
+        let network = origin.address.map(network_of);
         let number = self.hub.numbers.fetch_add(1, Ordering::Relaxed);
-        self.waiting = Some(number);
+        self.waiting = Some((network, number));
         let mut waiting = self.hub.waiting();
-        waiting.insert(number, Arc::downgrade(outbox));
-        while waiting.len() > self.hub.config.most_unauthenticated {
-            let Some((_, longest)) = waiting.pop_first() else {
-                break;
-            };
+        waiting.insert(network, number, outbox);
+        while waiting.count > self.hub.config.most_unauthenticated {
+            let Some(longest) = waiting.pop() else { break };
             if let Some(outbox) = longest.upgrade() {
                 outbox.end(End::Unauthenticated);
             }
@@ -216,8 +268,8 @@ impl Seat {
 
     /// Notes that it has become known.
     pub(crate) fn seated(&mut self) {
-        if let Some(number) = self.waiting.take() {
-            self.hub.waiting().remove(&number);
+        if let Some((network, number)) = self.waiting.take() {
+            self.hub.waiting().remove(network, number);
         }
     }
 }

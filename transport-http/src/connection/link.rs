@@ -25,6 +25,8 @@ const PARTING: Duration = Duration::from_secs(1);
 const READ_BUFFER: usize = 2 * 1024;
 /// Bytes that are gathered before they are written.
 const WRITE_BUFFER: usize = 4 * 1024;
+/// What a ping carries that asks whether messages have arrived.
+const ARRIVED: &[u8] = b"arrived";
 
 /// What a client has said or done.
 #[derive(Debug)]
@@ -35,7 +37,7 @@ pub(crate) enum Heard {
     Binary,
     /// It lives.
     Pong,
-    /// It has taken what carries these messages.
+    /// It has read what carries these messages.
     Took(Vec<Delivers>),
     /// It has sent more at once than is read.
     TooLarge,
@@ -48,8 +50,11 @@ pub(crate) struct Link {
     socket: WebSocketStream<TokioIo<Upgraded>>,
     /// A text that the socket did not take yet.
     pending: Option<Message>,
-    /// What the client has once everything is written.
+    /// What was written and not asked about yet.
     delivering: Vec<Delivers>,
+    /// What the client has once it answers the ping that asks about it: what was written only may
+    /// be lost with the connection.
+    asked: Vec<Delivers>,
     is_flushed: bool,
     stall: Option<Pin<Box<Sleep>>>,
 }
@@ -67,6 +72,7 @@ impl Link {
             socket: WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await,
             pending: None,
             delivering: Vec::new(),
+            asked: Vec::new(),
             is_flushed: true,
             stall: None,
         })
@@ -76,12 +82,7 @@ impl Link {
     pub(crate) fn poll(&mut self, outbox: &Outbox, context: &mut Context<'_>) -> Poll<Heard> {
         match self.poll_send(outbox, context) {
             Poll::Ready(Err(_)) => return Poll::Ready(Heard::Gone),
-            Poll::Ready(Ok(())) => {
-                self.stall = None;
-                if !self.delivering.is_empty() {
-                    return Poll::Ready(Heard::Took(std::mem::take(&mut self.delivering)));
-                }
-            }
+            Poll::Ready(Ok(())) => self.stall = None,
             Poll::Pending => {
                 let stall = self
                     .stall
@@ -98,6 +99,9 @@ impl Link {
             return Poll::Ready(match read {
                 Some(Ok(Message::Text(text))) => Heard::Text(text),
                 Some(Ok(Message::Binary(_))) => Heard::Binary,
+                Some(Ok(Message::Pong(what))) if what == ARRIVED && !self.asked.is_empty() => {
+                    Heard::Took(std::mem::take(&mut self.asked))
+                }
                 Some(Ok(Message::Pong(_))) => Heard::Pong,
                 // The library answers both; a close is followed by the end of the stream.
                 Some(Ok(Message::Ping(_) | Message::Close(_) | Message::Frame(_))) => {
@@ -120,6 +124,10 @@ impl Link {
             {
                 self.pending = Some(Message::Text(text));
                 self.delivering.extend(delivers);
+            }
+            if self.pending.is_none() && self.asked.is_empty() && !self.delivering.is_empty() {
+                self.asked = std::mem::take(&mut self.delivering);
+                self.pending = Some(Message::Ping(Bytes::from_static(ARRIVED)));
             }
             if self.pending.is_some() {
                 match socket.as_mut().poll_ready(context) {

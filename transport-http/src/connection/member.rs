@@ -12,13 +12,14 @@ use telemed_core::time::Timestamp;
 use uuid::Uuid;
 
 use super::news::{News, Voice};
-use super::outbox::{End, Outbox, Packet};
+use super::outbox::{OUTBOX_BYTES, Outbox, Packet};
 use super::person::Person;
 
 /// How many things a socket remembers that it was told.
 const REMEMBERED: usize = 256;
-/// How many things may wait while the socket is told of what came before them.
-const HELD: usize = 1024;
+/// How much may wait while the socket is told of what came before it: with that, and what it is
+/// being told, the outbox is not full.
+const HELD: usize = OUTBOX_BYTES / 2;
 
 /// A socket of a user.
 #[derive(Debug)]
@@ -72,12 +73,26 @@ pub(super) enum Renamed {
 
 #[derive(Debug, Default)]
 struct Hearing {
-    /// The cursor at which the socket began to hear.
+    /// Up to this cursor the socket was told everything, or knows it.
     since: u64,
     /// What it was told of late, by which it is told once.
     heard: VecDeque<Uuid>,
     /// What happens while the socket is told of what came before.
-    held: Option<Vec<(Uuid, Vec<Packet>)>>,
+    held: Option<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    waiting: Vec<Waiting>,
+    bytes: usize,
+}
+
+/// Something that waits to be told.
+#[derive(Debug)]
+struct Waiting {
+    id: Uuid,
+    cursor: Option<u64>,
+    packets: Vec<Packet>,
 }
 
 impl Member {
@@ -95,7 +110,7 @@ impl Member {
                 lease: Standin::Wanted(device.kind),
             }),
             hearing: Mutex::new(Hearing {
-                held: Some(Vec::new()),
+                held: Some(Held::default()),
                 ..Hearing::default()
             }),
         }
@@ -228,12 +243,14 @@ impl Member {
         self.hearing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes from which cursor on the socket hears.
+    /// Notes from which cursor on the socket hears: what happened up to there is not told any
+    /// more, however late it is heard of here.
     pub(crate) fn hears_since(&self, cursor: u64) {
-        self.hearing().since = cursor;
+        let mut hearing = self.hearing();
+        hearing.since = hearing.since.max(cursor);
     }
 
-    /// The cursor at which the socket began to hear.
+    /// The cursor from which on the socket hears.
     pub(crate) fn since(&self) -> u64 {
         self.hearing().since
     }
@@ -245,10 +262,27 @@ impl Member {
         if packets.peek().is_none() {
             return;
         }
+        let cursor = news.cursor();
         let mut hearing = self.hearing();
+        if hearing.knows(cursor) {
+            return;
+        }
+        let since = hearing.since;
         match &mut hearing.held {
-            Some(held) if held.len() >= HELD => self.outbox.end(End::Overflow),
-            Some(held) => held.push((id, packets.cloned().collect())),
+            Some(held) => {
+                let packets: Vec<Packet> = packets.cloned().collect();
+                held.bytes += packets.iter().map(Packet::cost).sum::<usize>();
+                held.waiting.push(Waiting {
+                    id,
+                    cursor,
+                    packets,
+                });
+                if held.bytes > HELD {
+                    // The log has it, and is read on instead.
+                    *held = Held::default();
+                    self.outbox.reread(since);
+                }
+            }
             None => self.hand(&mut hearing, id, packets),
         }
     }
@@ -257,8 +291,9 @@ impl Member {
     pub(crate) fn tell_first(&self, news: &News) {
         let (id, packets) = news.packets(self, self.voice());
         let mut packets = packets.peekable();
-        if packets.peek().is_some() {
-            self.hand(&mut self.hearing(), id, packets);
+        let mut hearing = self.hearing();
+        if packets.peek().is_some() && !hearing.knows(news.cursor()) {
+            self.hand(&mut hearing, id, packets);
         }
     }
 
@@ -279,8 +314,11 @@ impl Member {
         if self.outbox.is_to_reread() {
             return;
         }
-        for (id, packets) in hearing.held.take().into_iter().flatten() {
-            self.hand(&mut hearing, id, &packets);
+        let held = hearing.held.take().unwrap_or_default();
+        for one in held.waiting {
+            if !hearing.knows(one.cursor) {
+                self.hand(&mut hearing, one.id, &one.packets);
+            }
         }
     }
 
@@ -299,6 +337,11 @@ impl Member {
 }
 
 impl Hearing {
+    /// Whether what lies there in the log was told already, on this socket or on one before it.
+    fn knows(&self, cursor: Option<u64>) -> bool {
+        cursor.is_some_and(|cursor| cursor <= self.since)
+    }
+
     /// Whether this is the first time.
     fn remember(&mut self, id: Uuid) -> bool {
         if self.heard.contains(&id) {

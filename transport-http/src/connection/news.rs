@@ -53,6 +53,8 @@ impl Voice {
 #[derive(Debug)]
 pub(crate) struct News {
     id: EventId,
+    /// The place in the log of what is logged.
+    cursor: Option<u64>,
     raw: Option<(UserId, MessageId, Packet)>,
     chat: Vec<(To, Packet)>,
     calls: Vec<(To, Packet)>,
@@ -71,6 +73,7 @@ impl News {
         voices: &[Voice],
     ) -> Result<Self, Error> {
         let mut news = Self::empty(logged.event.id);
+        news.cursor = Some(logged.seq);
         if logged.event.kind == EventKind::MessageSent {
             // Read and opened once, whatever the voices.
             if let Some(message) = engine.messaging().message_of_event(&logged.event).await? {
@@ -152,6 +155,7 @@ impl News {
     fn empty(id: EventId) -> Self {
         Self {
             id,
+            cursor: None,
             raw: None,
             chat: Vec::new(),
             calls: Vec::new(),
@@ -164,6 +168,11 @@ impl News {
             Words::Chat => &mut self.chat,
             Words::Calls => &mut self.calls,
         }
+    }
+
+    /// The place in the log, if it is logged.
+    pub(crate) fn cursor(&self) -> Option<u64> {
+        self.cursor
     }
 
     /// What a user's socket with this voice is sent, and by what it knows that it was told so

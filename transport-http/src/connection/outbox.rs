@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use telemed_core::id::ConversationId;
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// What a client that does not read may have waiting for it.
@@ -46,7 +48,8 @@ impl From<String> for Packet {
 }
 
 impl Packet {
-    fn cost(&self) -> usize {
+    /// The bytes that it is counted for.
+    pub(super) fn cost(&self) -> usize {
         self.text.len() + OVERHEAD
     }
 }
@@ -104,6 +107,8 @@ struct Inner {
     is_finished: bool,
     recheck: bool,
     reread: Option<u64>,
+    /// Since when no poll waits, where polls send the packets.
+    unattended_since: Option<Instant>,
     /// Who sends the packets: the connection's task, or a poll.
     sender: Option<Waker>,
     /// The connection's task.
@@ -249,6 +254,11 @@ impl Outbox {
         Poll::Pending
     }
 
+    /// Whether there is room for much more.
+    pub(crate) fn has_room(&self) -> bool {
+        self.lock().bytes <= self.most / 4
+    }
+
     /// Every text that waits, in order, up to so many bytes; at least one if there is one.
     pub(crate) fn drain(&self, most: usize) -> Vec<Utf8Bytes> {
         let mut texts = Vec::new();
@@ -286,6 +296,22 @@ impl Outbox {
         }
         remember(&mut inner.sender, context);
         Poll::Pending
+    }
+
+    /// Notes that nobody waits for packets now, but may come to ask for them.
+    pub(crate) fn leave(&self) {
+        self.lock().unattended_since = Some(Instant::now());
+    }
+
+    /// Notes that somebody waits for packets.
+    pub(crate) fn attend(&self) {
+        self.lock().unattended_since = None;
+    }
+
+    /// How long nobody has asked for packets, if that is longer than this.
+    pub(crate) fn unattended_for(&self, longer: Duration) -> Option<Duration> {
+        let since = self.lock().unattended_since?;
+        Some(since.elapsed()).filter(|elapsed| *elapsed > longer)
     }
 
     /// Wakes whoever sends, to look around.

@@ -5,13 +5,17 @@
 use std::time::Duration;
 
 use futures_util::SinkExt;
-use serde_json::json;
+use serde_json::{Value, json};
+use telemed_core::limits::{LimitProfile, RateLimits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::SocketConfig;
+use crate::limits::LimitConfig;
+use crate::router::RouterConfig;
+use crate::testing::Talk;
 use crate::testing::sockets::{Served, Ws};
 
 /// Within this a socket that does not read is cut off.
@@ -50,6 +54,252 @@ async fn a_socket_that_does_not_read_is_cut_off_and_others_are_served() {
         assert_eq!(told["message"]["message"], number.to_string());
     }
     assert!(again.hears_nothing().await.is_empty());
+}
+
+/// How many are served beside one that does not read.
+const OTHERS: usize = 99;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Events,
+    Raw,
+}
+
+/// A socket that never reads, among others who do.
+struct Stalled {
+    served: Served,
+    kind: Kind,
+    /// In which much is said.
+    busy: Talk,
+    /// In which the others hear something now and then.
+    quiet: Talk,
+    others: Vec<Ws>,
+    /// Hears everything that the one that does not read is sent.
+    reads: Ws,
+    said: usize,
+}
+
+impl Stalled {
+    async fn among_others(kind: Kind) -> Self {
+        let served = Served::configured(RouterConfig {
+            limits: LimitConfig::local(RateLimits::of(LimitProfile::Off)),
+            sockets: SocketConfig {
+                most: OTHERS + 2,
+                most_of_a_user: OTHERS,
+                ..SocketConfig::default()
+            },
+            ..RouterConfig::default()
+        })
+        .await;
+        let (busy, quiet) = (served.house.talk().await, served.house.talk().await);
+        let mut others = Vec::new();
+        for number in 0..OTHERS {
+            others.push(match number % 2 {
+                0 => served.raw(&quiet.doctor).await,
+                _ => served.connected(&quiet.doctor, json!({})).await,
+            });
+        }
+        let reads = served
+            .connected(&busy.doctor, json!({"words": "calls"}))
+            .await;
+        Self {
+            served,
+            kind,
+            busy,
+            quiet,
+            others,
+            reads,
+            said: 0,
+        }
+    }
+
+    async fn open(&self, after: Option<&Value>) -> Ws {
+        let (served, person) = (&self.served, &self.busy.doctor);
+        match (self.kind, after) {
+            (Kind::Raw, None) => served.raw(person).await,
+            (Kind::Raw, Some(after)) => {
+                let bearer = format!("Bearer {}", person.token);
+                let path = format!("/ws/{}?after={after}", person.id);
+                served.socket(&path, &[("authorization", &bearer)]).await
+            }
+            (Kind::Events, None) => served.connected(person, json!({"words": "calls"})).await,
+            (Kind::Events, Some(after)) => {
+                let more = json!({"words": "calls", "after": after});
+                served.connected(person, more).await
+            }
+        }
+    }
+
+    /// Says something long, which is told before this returns: the cursor of it.
+    async fn say(&mut self) -> Value {
+        // Six bytes for each character.
+        let text = format!("{} {}", self.said, "\u{1}".repeat(4900));
+        let path = format!("/conversations/{}/send-message", self.busy.id);
+        let body = json!({ "body": text });
+        let token = &self.busy.patient.token;
+        let sent = self
+            .served
+            .house
+            .api("POST", &path, token, Some(body))
+            .await;
+        assert_eq!(sent.status, 200);
+        self.said += 1;
+        let told = self.reads.event_named("chat:message").await;
+        assert_eq!(told["seq"], self.said);
+        told["feed_seq"].clone()
+    }
+
+    /// The others are told something, all of them and in time.
+    async fn others_are_served(&mut self) {
+        let text = format!("beside {}", self.said);
+        let quiet = &self.quiet;
+        self.served.house.say(quiet, &quiet.patient, &text).await;
+        let hearing = async {
+            for (number, other) in self.others.iter_mut().enumerate() {
+                let heard = match number % 2 {
+                    0 => other.json().await["message_text"].take(),
+                    _ => other.event_named("new_message").await["message"]["message"].take(),
+                };
+                assert_eq!(heard, text);
+            }
+        };
+        timeout(Duration::from_secs(5), hearing)
+            .await
+            .expect("in time");
+    }
+
+    /// Whether the one that does not read is gone with all that it held: its place is free.
+    async fn is_free(&self) -> bool {
+        let tried = self.served.try_socket("/ws/1", &[]).await;
+        match tried {
+            Ok(_) => true,
+            Err((status, _)) => {
+                assert_eq!(status, 503);
+                false
+            }
+        }
+    }
+
+    /// Every message from here on comes to this socket, and at first perhaps some before it.
+    async fn comes_to(&self, mut again: Ws, from: usize) {
+        let mut last = None;
+        while last != Some(self.said as u64) {
+            let seq = match self.kind {
+                Kind::Raw => again.json().await["seq"].take(),
+                Kind::Events => again.event_named("chat:message").await["seq"].take(),
+            };
+            let seq = seq.as_u64().unwrap();
+            match last {
+                None => assert!(seq <= from as u64, "it begins with {seq}"),
+                Some(last) => assert_eq!(seq, last + 1),
+            }
+            last = Some(seq);
+        }
+    }
+}
+
+/// The connection has ended: what the kernel still keeps of it is read to its end.
+async fn is_closed(mut stalled: Ws) {
+    let mut buffer = vec![0; 64 * 1024];
+    let stream = stalled.socket.get_mut();
+    let reading = async { while let Ok(1..) = stream.read(&mut buffer).await {} };
+    timeout(CUT_OFF, reading).await.expect("closed");
+}
+
+async fn a_hundred_and_one_that_does_not_read(kind: Kind) {
+    let mut scene = Stalled::among_others(kind).await;
+    let cursor = scene.say().await;
+
+    // More is sent than is kept for it.
+    let stalled = scene.open(None).await;
+    let mut fits = 0;
+    while !scene.is_free().await {
+        scene.say().await;
+        fits += 1;
+        if fits % 20 == 0 {
+            scene.others_are_served().await;
+        }
+        assert!(fits < 1000, "it is never cut off");
+    }
+    is_closed(stalled).await;
+    scene.others_are_served().await;
+    let again = scene.open(Some(&cursor)).await;
+    scene.comes_to(again, 2).await;
+
+    // Nothing more is sent, and it still takes nothing.
+    while !scene.is_free().await {}
+    let cursor = scene.say().await;
+    let stalled = scene.open(Some(&cursor)).await;
+    let first = scene.said + 1;
+    for _ in 0..fits - 5 {
+        scene.say().await;
+    }
+    assert!(!scene.is_free().await, "it is sent more than is kept");
+    let waiting = async {
+        while !scene.is_free().await {
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(CUT_OFF, waiting).await.expect("cut off");
+    is_closed(stalled).await;
+    scene.others_are_served().await;
+    // On the raw chat, what was only written to it is not delivered.
+    let again = match kind {
+        Kind::Raw => scene.open(None).await,
+        Kind::Events => scene.open(Some(&cursor)).await,
+    };
+    scene.comes_to(again, first).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stalled_event_socket_is_cut_off_among_a_hundred() {
+    a_hundred_and_one_that_does_not_read(Kind::Events).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stalled_raw_socket_is_cut_off_among_a_hundred() {
+    a_hundred_and_one_that_does_not_read(Kind::Raw).await;
+}
+
+#[tokio::test]
+async fn one_network_cannot_take_the_places_of_those_who_are_not_known_yet() {
+    use std::sync::Arc;
+
+    use telemed_core::actor::Origin;
+
+    use super::hub::Hub;
+    use super::{End, OnlineUsers, Outbox};
+
+    let hub = Hub::new(
+        SocketConfig {
+            most_unauthenticated: 4,
+            ..SocketConfig::default()
+        },
+        OnlineUsers::default(),
+    );
+    let wait = |address: &str| {
+        let outbox = Arc::new(Outbox::new());
+        let mut seat = hub.seat().unwrap();
+        let origin = Origin {
+            address: Some(address.parse().unwrap()),
+        };
+        seat.wait(&outbox, origin);
+        (seat, outbox)
+    };
+    let quiet = wait("192.0.2.1");
+    let crowd: Vec<_> = (0..20).map(|_| wait("203.0.113.7")).collect();
+    let other = wait("2001:db8::1");
+    for (_, outbox) in [&quiet, &other] {
+        assert_eq!(outbox.ended(), None);
+    }
+    let left = crowd.iter().filter(|(_, outbox)| outbox.ended().is_none());
+    assert_eq!(left.count(), 2);
+    assert_eq!(crowd[0].1.ended(), Some(End::Unauthenticated));
+    // A place that is left is free.
+    drop(crowd);
+    let more = [(); 2].map(|()| wait("203.0.113.7"));
+    assert!(more.iter().all(|(_, outbox)| outbox.ended().is_none()));
+    assert_eq!(quiet.1.ended(), None);
 }
 
 #[tokio::test]

@@ -83,6 +83,12 @@ impl Outgoing {
     }
 }
 
+/// Whether a text is a message to somebody.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn reads_frame(text: &str) -> bool {
+    FrameIn::read(text).is_ok_and(|frame| Outgoing::of(frame, 5000).is_ok())
+}
+
 /// A label that is there: neither absent nor null nor blank.
 fn label(value: Option<Value>) -> Option<Value> {
     value.filter(|value| match value {

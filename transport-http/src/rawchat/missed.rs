@@ -32,7 +32,8 @@ impl Missed {
         }
     }
 
-    /// Sends the next messages. Whether those were the last is the answer.
+    /// Sends the next messages, as many as there is room for. Whether those were the last is the
+    /// answer.
     ///
     /// # Errors
     /// When the store fails; the same may be tried again.
@@ -44,6 +45,11 @@ impl Missed {
     ) -> Result<bool, Error> {
         let Some((conversation, after)) = self.waiting.front().copied() else {
             return match self.listed {
+                Some(0) => {
+                    // What was logged up to now is in the store, and comes from there if it comes.
+                    socket.hears_since(engine.event_cursor().await?);
+                    self.list(engine, person, 0).await
+                }
                 Some(listed) => self.list(engine, person, listed).await,
                 None => Ok(true),
             };
@@ -56,7 +62,15 @@ impl Missed {
             Err(error) if error.code == Code::NotFound => Vec::new(),
             found => found?,
         };
+        let mut is_all = found.len() < PAGE as usize;
+        let mut told_up_to = after;
         for message in &found {
+            if !socket.outbox().has_room() {
+                // This one and those after it are read again when there is.
+                is_all = false;
+                break;
+            }
+            told_up_to = message.seq;
             let frame = MessageFrame::of(message, None);
             if let Some(frame) = frame.filter(|frame| frame.receiver() == person.user()) {
                 let delivers = Delivers {
@@ -66,8 +80,8 @@ impl Missed {
                 socket.tell_message(message.id, frame.packet(delivers));
             }
         }
-        match (found.last(), self.waiting.front_mut()) {
-            (Some(last), Some(place)) if found.len() == PAGE as usize => place.1 = last.seq,
+        match self.waiting.front_mut() {
+            Some(place) if !is_all => place.1 = told_up_to,
             _ => drop(self.waiting.pop_front()),
         }
         Ok(self.listed.is_none() && self.waiting.is_empty())

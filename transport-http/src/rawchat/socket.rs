@@ -73,7 +73,7 @@ pub(super) async fn open(
     let socket = match person {
         Some(person) => Some(join(&sockets, &outbox, person)?),
         None => {
-            seat.wait(&outbox);
+            seat.wait(&outbox, handshake.origin());
             None
         }
     };
@@ -81,6 +81,7 @@ pub(super) async fn open(
     let mut chat = Box::new(RawChat {
         is_first: true,
         catch_up: CatchUp::Nothing,
+        read_on_from: None,
         try_at: None,
         sockets,
         client,
@@ -166,6 +167,8 @@ struct RawChat {
     /// Whether no frame has come yet.
     is_first: bool,
     catch_up: CatchUp,
+    /// From where the log is read once what was not delivered is sent.
+    read_on_from: Option<u64>,
     /// When catching up is tried again.
     try_at: Option<Instant>,
 }
@@ -389,9 +392,14 @@ impl RawChat {
     fn catch_up_from(&mut self, cursor: u64) {
         let Some(known) = &self.socket else { return };
         known.joined.hold();
-        // What is being caught up with by its marks comes from the store, and misses nothing.
-        if !matches!(self.catch_up, CatchUp::Missed(_)) {
-            self.catch_up = CatchUp::Feed(Feed::after(cursor));
+        match self.catch_up {
+            CatchUp::Nothing => self.catch_up = CatchUp::Feed(Feed::after(cursor)),
+            // What is being read already is read to its end.
+            CatchUp::Feed(_) => {}
+            CatchUp::Missed(_) => {
+                let from = self.read_on_from.map_or(cursor, |from| from.min(cursor));
+                self.read_on_from = Some(from);
+            }
         }
     }
 
@@ -408,10 +416,13 @@ impl RawChat {
         self.try_at = None;
         match went {
             Ok(false) => {}
-            Ok(true) => {
-                joined.release();
-                self.catch_up = CatchUp::Nothing;
-            }
+            Ok(true) => match self.read_on_from.take() {
+                Some(cursor) => self.catch_up = CatchUp::Feed(Feed::after(cursor)),
+                None => {
+                    joined.release();
+                    self.catch_up = CatchUp::Nothing;
+                }
+            },
             Err(error) if newest_of(&error).is_some() => {
                 // Too long ago for the log; what was not delivered is there all the same.
                 self.outbox.push(self.error(&error, None));

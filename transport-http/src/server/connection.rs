@@ -23,6 +23,7 @@ use tower::ServiceExt;
 
 use super::body::TimedBody;
 use super::guard::{Guarded, InFlight, Traffic};
+use super::idle::IdlePlace;
 use super::unread::{Account, Leftovers, Unread};
 use super::{Client, Draining, Lifeline, Phase, ServeOptions};
 
@@ -39,18 +40,24 @@ pub(super) async fn drive(
     router: Router,
     options: Arc<ServeOptions>,
     lifeline: Lifeline,
+    idle: IdlePlace,
 ) {
     // A stream that is closed already says so when it is read.
     let _ = stream.set_nodelay(true);
     match options.tls.clone() {
         None => {
-            let (front, leftovers) = Front::new(peer, false, router, options, lifeline);
+            let (front, leftovers) = Front::new(peer, false, router, options, lifeline, idle);
             exchange(stream, front, leftovers).await;
         }
         Some(config) => {
             let handshake = TlsAcceptor::from(config).accept(stream);
-            if let Ok(Ok(stream)) = timeout(options.header_timeout, handshake).await {
-                let (front, leftovers) = Front::new(peer, true, router, options, lifeline);
+            let handshake = timeout(options.header_timeout, handshake);
+            let shaken = tokio::select! {
+                shaken = handshake => shaken,
+                () = idle.asked_to_end() => return,
+            };
+            if let Ok(Ok(stream)) = shaken {
+                let (front, leftovers) = Front::new(peer, true, router, options, lifeline, idle);
                 exchange(stream, front, leftovers).await;
             }
         }
@@ -63,6 +70,7 @@ where
 {
     let options = Arc::clone(&front.options);
     let mut phase = front.lifeline.phase();
+    let traffic = Arc::clone(&front.traffic);
     let guarded = Guarded::new(stream, Arc::clone(&options), Arc::clone(&front.traffic));
     let header_list = u32::try_from(options.header_bytes).unwrap_or(u32::MAX);
     let mut builder = Builder::new(TokioExecutor::new());
@@ -99,6 +107,8 @@ where
                 is_closing = true;
                 connection.as_mut().graceful_shutdown();
             }
+            // A request may have come in the meantime; then another connection is asked.
+            () = traffic.place().asked_to_end() => if traffic.is_idle() { return },
         }
     };
     if let Err(error) = ended {
@@ -126,8 +136,9 @@ impl Front {
         router: Router,
         options: Arc<ServeOptions>,
         lifeline: Lifeline,
+        idle: IdlePlace,
     ) -> (Self, Leftovers) {
-        let traffic = Traffic::new();
+        let traffic = Traffic::new(idle);
         let (unread, leftovers) =
             Unread::new(Arc::clone(&traffic), Arc::clone(&options), lifeline.phase());
         let front = Self {

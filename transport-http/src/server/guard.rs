@@ -12,6 +12,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::ServeOptions;
 use super::framing::{Framing, Position};
+use super::idle::IdlePlace;
 
 /// A connection that ends with bytes of its client unread goes on reading, so that the client is
 /// not reset before it has read the answer: until so many bytes have come (a file somewhat larger
@@ -35,10 +36,13 @@ pub(super) struct Traffic {
     linger_until: Mutex<Option<Instant>>,
     /// Whether another protocol is spoken by now, which has deadlines of its own.
     upgraded: AtomicBool,
+    /// Whether the connection has nothing to do, for those who look for a seat.
+    place: IdlePlace,
 }
 
 impl Traffic {
-    pub(super) fn new() -> Arc<Self> {
+    /// Of a connection that has nothing to do yet.
+    pub(super) fn new(place: IdlePlace) -> Arc<Self> {
         Arc::new(Self {
             in_flight: AtomicUsize::new(0),
             begun: AtomicU64::new(0),
@@ -46,6 +50,7 @@ impl Traffic {
             idle_since: Mutex::new(Instant::now()),
             linger_until: Mutex::new(None),
             upgraded: AtomicBool::new(false),
+            place,
         })
     }
 
@@ -60,7 +65,9 @@ impl Traffic {
 
     /// Counts something that belongs to a request until what is returned is dropped.
     pub(super) fn stay(self: &Arc<Self>) -> InFlight {
-        self.in_flight.fetch_add(1, Ordering::AcqRel);
+        if self.in_flight.fetch_add(1, Ordering::AcqRel) == 0 {
+            self.place.leave();
+        }
         InFlight(Arc::clone(self))
     }
 
@@ -89,6 +96,16 @@ impl Traffic {
         self.upgraded.load(Ordering::Acquire)
     }
 
+    /// The connection among those that have nothing to do.
+    pub(super) fn place(&self) -> &IdlePlace {
+        &self.place
+    }
+
+    /// Whether nothing is being answered.
+    pub(super) fn is_idle(&self) -> bool {
+        self.in_flight.load(Ordering::Acquire) == 0 && !self.is_upgraded()
+    }
+
     fn idle_since(&self) -> Option<Instant> {
         let idle = self.in_flight.load(Ordering::Acquire) == 0;
         idle.then(|| {
@@ -114,7 +131,9 @@ impl Drop for InFlight {
             .idle_since
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        self.0.in_flight.fetch_sub(1, Ordering::AcqRel);
+        if self.0.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 && !self.0.is_upgraded() {
+            self.0.place.enter();
+        }
     }
 }
 

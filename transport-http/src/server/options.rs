@@ -25,8 +25,9 @@ pub struct ServeOptions {
     /// Time for a whole body of up to 1 MiB at any rate; each further MiB that has come adds as
     /// much.
     pub body_timeout: Duration,
-    /// Connections at one time; more wait in the kernel's queue. Where the system tells its limit
-    /// on open files, 128 of those are left to others.
+    /// Connections at one time. One more takes the seat of the connection that has been idle
+    /// longest; while none is idle, it waits in the kernel's queue. Where the system tells its
+    /// limit on open files, 128 of those are left to others.
     pub max_connections: usize,
     /// Connections at one time from one IPv4 address or one IPv6 /64; more are closed at once.
     /// Trusted proxies and peers on this machine are not counted.

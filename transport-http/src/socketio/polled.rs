@@ -3,11 +3,14 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::session::Inbound;
 use super::sid::Sid;
 use crate::connection::Outbox;
+
+/// WebSockets that may ask at one time to take a session over: they are counted with nobody's.
+const MOST_PROBES: usize = 2;
 
 /// A session that polls, as its requests know it.
 pub(super) struct Polled {
@@ -15,6 +18,8 @@ pub(super) struct Polled {
     pub(super) inbox: mpsc::Sender<Inbound>,
     /// Held by the poll that waits; a second one breaks the protocol.
     pub(super) turn: tokio::sync::Mutex<()>,
+    /// Held by WebSockets that ask whether they may take over.
+    pub(super) probes: Arc<Semaphore>,
     transport: Mutex<Transport>,
 }
 
@@ -35,6 +40,7 @@ impl Polled {
             outbox,
             inbox,
             turn: tokio::sync::Mutex::new(()),
+            probes: Arc::new(Semaphore::new(MOST_PROBES)),
             transport: Mutex::new(Transport::Polling),
         }
     }

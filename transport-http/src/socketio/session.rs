@@ -85,7 +85,7 @@ impl Session {
         outbox: Arc<Outbox>,
         mut seat: Seat,
     ) -> Box<Self> {
-        seat.wait(&outbox);
+        seat.wait(&outbox, handshake.origin());
         Box::new(Self {
             sockets: sockets.clone(),
             handshake,
@@ -305,7 +305,7 @@ impl Session {
             (SocketKind::Disconnect, "/") => {
                 self.leave().await;
                 self.unknown_since = Instant::now();
-                self.seat.wait(&self.outbox);
+                self.seat.wait(&self.outbox, self.handshake.origin());
                 Ok(())
             }
             (SocketKind::Ack, "/") => Ok(()),
@@ -357,9 +357,12 @@ impl Session {
         ))?;
         let cursor = match auth.after {
             Some(after) => after,
-            None => engine.event_cursor().await?,
+            None => {
+                let cursor = engine.event_cursor().await?;
+                joined.hears_since(cursor);
+                cursor
+            }
         };
-        joined.hears_since(cursor);
         self.seat.seated();
         self.outbox.push(connected_text(Sid::new()?.as_str()));
         let user = person.user().get();

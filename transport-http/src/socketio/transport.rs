@@ -131,8 +131,11 @@ pub(super) async fn get(
         (Asked::WebSocket, Some(sid)) => match state.sessions.find(&sid) {
             Some(polled) if polled.transport() == Transport::Polling => {
                 let asked = Upgrade::asked_for(&mut parts)?;
+                let Ok(probe) = Arc::clone(&polled.probes).try_acquire_owned() else {
+                    return Ok(bad_request());
+                };
                 Ok(asked.answer(None, MOST, move |link, draining| {
-                    upgrade::take_over(polled, link, draining)
+                    upgrade::take_over(polled, link, draining, probe)
                 }))
             }
             Some(_) => Ok(bad_request()),
@@ -225,6 +228,7 @@ async fn begin(state: &SocketIo, parts: &Parts) -> Result<Response, Refusal> {
     let seat = state.sockets.hub().seat()?;
     let handshake = Handshake::of(parts, state.sockets.shared());
     let outbox = Arc::new(Outbox::new());
+    outbox.leave();
     let (inbox, bodies) = mpsc::channel(WAITING);
     let polled = Arc::new(Polled::new(Arc::clone(&outbox), inbox));
     let session = Session::new(&state.sockets, handshake, Arc::clone(&outbox), seat);
@@ -268,6 +272,7 @@ async fn poll(polled: &Polled, draining: Option<Draining>) -> Response {
         polled.outbox.end(End::Protocol);
         return bad_request();
     };
+    let _attended = Attended::by(polled);
     let mut stopping = pin!(end_with(&polled.outbox, draining));
     poll_fn(|context| {
         // It never completes.
@@ -294,6 +299,25 @@ async fn poll(polled: &Polled, draining: Option<Draining>) -> Response {
         body.push_str(packet);
     }
     text(body)
+}
+
+/// A poll that waits, or one whose client has gone away once this is dropped.
+struct Attended<'p>(&'p Polled);
+
+impl<'p> Attended<'p> {
+    fn by(polled: &'p Polled) -> Self {
+        polled.outbox.attend();
+        Self(polled)
+    }
+}
+
+impl Drop for Attended<'_> {
+    fn drop(&mut self) {
+        // A WebSocket is there for as long as it is open.
+        if self.0.transport() != Transport::WebSocket {
+            self.0.outbox.leave();
+        }
+    }
 }
 
 /// Opens a session on a WebSocket.

@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
@@ -24,6 +25,7 @@ pub(super) async fn take_over(
     polled: Arc<Polled>,
     mut link: Box<Link>,
     draining: Option<Draining>,
+    _probe: OwnedSemaphorePermit,
 ) {
     let asking = timeout(PATIENCE, Box::pin(asked(&polled, &mut link))).await;
     if asking != Ok(true) {
@@ -33,6 +35,7 @@ pub(super) async fn take_over(
     }
     let _cut = CutOnDrop(Arc::clone(&polled.outbox));
     let outbox = &polled.outbox;
+    outbox.attend();
     if polled.inbox.send(Inbound::Upgraded(link)).await.is_err() {
         return;
     }

@@ -246,6 +246,7 @@ async fn who_was_away_is_sent_what_was_not_delivered() {
     // What is sent is delivered, and comes once.
     served.house.say(&talk, &talk.patient, "now").await;
     assert_eq!(receiver.json().await["message_text"], "now");
+    receiver.hears_no_frame().await;
     for _ in 0..300 {
         let marks = delivered(&served, &talk).await;
         if marks[4] {
@@ -256,6 +257,32 @@ async fn who_was_away_is_sent_what_was_not_delivered() {
     drop(receiver);
     let mut again = served.raw(&talk.doctor).await;
     again.hears_no_frame().await;
+}
+
+#[tokio::test]
+async fn what_was_not_seen_to_arrive_comes_again() {
+    let served = Served::open().await;
+    let talk = served.house.talk().await;
+    let mut receiver = served.raw(&talk.doctor).await;
+    served.house.say(&talk, &talk.patient, "first").await;
+    assert_eq!(receiver.json().await["message_text"], "first");
+    // Written to the connection, and lost with it.
+    for text in ["second", "third"] {
+        served.house.say(&talk, &talk.patient, text).await;
+    }
+    drop(receiver);
+    let mut again = served.raw(&talk.doctor).await;
+    let mut frame = again.json().await;
+    if frame["message_text"] == "first" {
+        // Its answer may have been lost, too.
+        frame = again.json().await;
+    }
+    assert_eq!(frame["message_text"], "second");
+    assert_eq!(again.json().await["message_text"], "third");
+    again.hears_no_frame().await;
+    all_delivered(&served, &talk, 3).await;
+    let mut later = served.raw(&talk.doctor).await;
+    later.hears_no_frame().await;
 }
 
 #[tokio::test]
@@ -274,6 +301,7 @@ async fn much_that_was_missed_comes_in_order() {
     for number in 0..COUNT {
         assert_eq!(receiver.json().await["seq"], number + 1);
     }
+    receiver.hears_no_frame().await;
     all_delivered(&served, &talk, COUNT).await;
 }
 
@@ -386,6 +414,8 @@ async fn the_first_frame_is_a_credential() {
     let mut socket = served.socket(&path, &[]).await;
     socket.say(&json!({"token": talk.doctor.token})).await;
     assert_eq!(socket.json().await["message_text"], "missed");
+    socket.hears_no_frame().await;
+    all_delivered(&served, &talk, 1).await;
 
     for frame in [
         json!({"token": "bad"}).to_string(),

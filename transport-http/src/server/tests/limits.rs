@@ -125,7 +125,7 @@ async fn slow_heads_and_silent_clients_are_cut_off() {
 
 #[tokio::test(start_paused = true)]
 async fn what_the_watcher_takes_for_a_body_is_timed_as_a_head_when_nothing_is_answered() {
-    let traffic = guard::Traffic::new();
+    let traffic = guard::Traffic::new(Arc::new(Idle::default()).connection());
     let (mut client, server) = tokio::io::duplex(1024);
     let options = Arc::new(ServeOptions::default());
     let mut guarded = guard::Guarded::new(server, options, Arc::clone(&traffic));
@@ -274,18 +274,54 @@ async fn connections_wait_for_a_seat() {
     };
     let server = Running::start(surface(), options).await;
     let mut first = server.connect().await;
-    first.write_all(HELLO.as_bytes()).await.unwrap();
-    read_one(&mut first).await;
+    // A request in the middle of its body.
+    let echo = "POST /api/v1/echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
+                Content-Length: 2\r\nExpect: 100-continue\r\n\r\n";
+    first.write_all(echo.as_bytes()).await.unwrap();
+    assert!(read_one(&mut first).await.starts_with("HTTP/1.1 100"));
     let mut second = server.connect().await;
     second.write_all(HELLO.as_bytes()).await.unwrap();
     let mut byte = [0u8; 1];
     let waits = timeout(Duration::from_millis(200), second.read(&mut byte)).await;
     assert!(
         waits.is_err(),
-        "the second is not served while the first is there"
+        "the second is not served while the first is busy"
     );
-    drop(first);
+    first.write_all(b"{}").await.unwrap();
+    assert!(read_one(&mut first).await.starts_with("HTTP/1.1 200"));
+    // Now the first has nothing to do.
     assert!(read_one(&mut second).await.starts_with("HTTP/1.1 200"));
+    assert_eq!(read_all(&mut first).await, "");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_says_nothing_keeps_nobody_out() {
+    let options = ServeOptions {
+        max_connections: 50,
+        ..ServeOptions::default()
+    };
+    let server = Running::start(surface(), options).await;
+    let mut regular = server.connect().await;
+    let mut crowd = Vec::new();
+    for number in 0..300 {
+        let mut silent = server.connect().await;
+        let start = ["", "GET", HELLO][number % 3];
+        silent.write_all(start.as_bytes()).await.unwrap();
+        crowd.push(silent);
+        // Who comes back now and then is never the one that has waited longest.
+        if number % 20 == 0 {
+            regular.write_all(HELLO.as_bytes()).await.unwrap();
+            assert!(read_one(&mut regular).await.ends_with("hello"));
+        }
+    }
+    for _ in 0..20 {
+        let mut client = server.connect().await;
+        client.write_all(HELLO.as_bytes()).await.unwrap();
+        let answer = timeout(Duration::from_secs(2), read_one(&mut client)).await;
+        assert!(answer.expect("at once").ends_with("hello"));
+        crowd.push(client);
+    }
     server.stop().await;
 }
 
@@ -328,6 +364,7 @@ async fn a_network_that_has_its_connections_is_closed_to() {
     let mut server = Server {
         seats: Arc::new(Semaphore::new(10)),
         networks: Arc::default(),
+        idle: Arc::default(),
         options: Arc::new(ServeOptions {
             max_connections_per_network: Some(1),
             ..ServeOptions::default()
@@ -343,8 +380,10 @@ async fn a_network_that_has_its_connections_is_closed_to() {
     for _ in 0..2 {
         let connecting = TcpStream::connect(listener.local_addr().unwrap());
         let (client, accepted) = tokio::join!(connecting, listener.accept());
-        let seat = Arc::clone(&server.seats).acquire_owned().await.unwrap();
-        server.admit(accepted.unwrap().0, stranger, seat);
+        let seat = server.seat().await.unwrap();
+        if let Some(place) = server.place_of(stranger) {
+            server.admit(accepted.unwrap().0, stranger, seat, place);
+        }
         clients.push(client.unwrap());
     }
     assert_eq!(read_all(&mut clients[1]).await, "");

@@ -262,3 +262,39 @@ async fn a_user_has_so_many_sockets() {
         }
     }
 }
+
+#[tokio::test]
+async fn who_polls_no_longer_gives_way_to_who_comes() {
+    let served = Served::with(SocketConfig {
+        most_of_a_user: 2,
+        ..SocketConfig::default()
+    })
+    .await;
+    let person = served.house.patient().await;
+    let packet = format!("40{}", json!({"token": person.token}));
+    let polling = "/socket.io/?EIO=4&transport=polling";
+    let mut sessions = Vec::new();
+    for _ in 0..2 {
+        let (_, opening) = served.http("GET", polling, &[], "").await;
+        let opening: Value = serde_json::from_str(&opening[1..]).unwrap();
+        let path = format!("{polling}&sid={}", opening["sid"].as_str().unwrap());
+        assert_eq!(served.http("POST", &path, &[], &packet).await.0, 200);
+        let (_, polled) = served.http("GET", &path, &[], "").await;
+        assert!(polled.starts_with("40{"), "{polled}");
+        sessions.push(path);
+    }
+    // One of the two polls on, and the other's client is gone.
+    let coming = async {
+        let begun = tokio::time::Instant::now();
+        let auth = json!({"token": person.token}).to_string();
+        while !answer(&served, &[], &auth).await.1.starts_with("40{") {
+            // A session ends by itself after 85 s.
+            assert!(begun.elapsed().as_secs() < 40, "it holds its place");
+        }
+        let gone = served.http("GET", &sessions[1], &[], "").await;
+        assert_eq!(gone.0, 400, "{gone:?}");
+        assert_eq!(served.http("POST", &sessions[0], &[], "2here").await.0, 200);
+    };
+    let (polled, ()) = tokio::join!(served.http("GET", &sessions[0], &[], ""), coming);
+    assert_eq!(polled, (200, "3here".to_owned()));
+}

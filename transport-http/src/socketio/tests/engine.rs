@@ -305,4 +305,17 @@ async fn a_change_that_does_not_come_about_leaves_the_session_as_it_was() {
     }
     assert_eq!(served.push(&sid, "2b").await.0, 200);
     assert_eq!(served.poll(&sid).await, (200, "3b".to_owned()));
+
+    // Few can ask at one time: nobody counts them.
+    let mut asking = Vec::new();
+    let refused = loop {
+        match served.try_socket(&path, &[]).await {
+            Ok(socket) => asking.push(socket),
+            Err((status, _)) => break status,
+        }
+        assert!(asking.len() <= 2);
+    };
+    assert_eq!(refused, 400);
+    drop(asking);
+    while served.try_socket(&path, &[]).await.is_err() {}
 }

@@ -1,0 +1,96 @@
+//! What reads the bytes of strangers, as programs that make them up call it: the targets of
+//! `tests/fuzz`, and the tests beside this file.
+//!
+//! Each function takes anything. What it checks beside that nothing panics, it asserts.
+
+use std::borrow::Cow;
+
+use serde_json::{Value, json};
+
+use crate::rawchat::reads_frame;
+use crate::socketio::packet::{EnginePacket, SEPARATOR, SocketKind, SocketPacket, refused_text};
+
+/// A body of Engine.IO packets, and the Socket.IO packets in it.
+///
+/// # Panics
+/// When what is read is not what was written.
+pub fn engine_body(bytes: &[u8]) {
+    let Ok(body) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let parts: Vec<_> = body.split(SEPARATOR).map(EnginePacket::read).collect();
+    match EnginePacket::read_all(body) {
+        Ok(packets) => assert_eq!(parts.len(), packets.len()),
+        Err(_) => assert!(parts.iter().any(Result::is_err)),
+    }
+    for packet in parts.into_iter().flatten() {
+        match packet {
+            EnginePacket::Message(text) => socket_packet(text),
+            EnginePacket::Ping(data) => assert!(body.contains(data)),
+            _ => {}
+        }
+    }
+}
+
+fn socket_packet(text: &str) {
+    let Ok(SocketPacket { namespace, kind }) = SocketPacket::read(text) else {
+        return;
+    };
+    // It goes back to the client, in a packet that has to stay one.
+    assert!(namespace.starts_with('/') && !namespace.contains([',', '?']));
+    let refusal = refused_text(namespace, &json!({"message": "no"}));
+    let rest = refusal.strip_prefix("44").unwrap_or_default();
+    let json = match namespace {
+        "/" => Some(rest),
+        other => rest
+            .strip_prefix(other)
+            .and_then(|rest| rest.strip_prefix(',')),
+    };
+    assert_eq!(json, Some("{\"message\":\"no\"}"));
+    match kind {
+        SocketKind::Connect(auth) => assert!(auth.is_object() || auth.is_null()),
+        SocketKind::Event {
+            name,
+            arguments,
+            id,
+            json,
+        } => {
+            assert!(text.ends_with(json));
+            // Written again, it is the same.
+            let mut items = vec![Value::from(name.clone())];
+            items.extend(arguments.iter().cloned());
+            let number = id.map_or(Cow::Borrowed(""), |id| id.to_string().into());
+            let again = format!("2{number}{}", Value::from(items));
+            let Ok(SocketPacket {
+                kind:
+                    SocketKind::Event {
+                        name: other,
+                        arguments: others,
+                        id: number,
+                        ..
+                    },
+                ..
+            }) = SocketPacket::read(&again)
+            else {
+                unreadable(&again)
+            };
+            assert_eq!((other, others, number), (name, arguments, id));
+        }
+        SocketKind::Disconnect | SocketKind::Ack | SocketKind::BinaryEvent { .. } => {}
+    }
+}
+
+#[allow(clippy::panic)]
+fn unreadable(text: &str) -> ! {
+    panic!("it cannot be read again: {text}")
+}
+
+/// A frame of the raw chat.
+pub fn raw_frame(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        reads_frame(text);
+    }
+}
+
+#[cfg(test)]
+mod tests;
