@@ -310,7 +310,7 @@ impl RawChat {
                 .spend(LimitName::Messages, &known.person)
                 .await?;
             let (messaging, actor) = (engine.messaging(), known.person.actor());
-            let conversation = match known.talk {
+            let conversation = match known.talk.take() {
                 Some((with, conversation)) if with == outgoing.receiver => conversation,
                 _ => {
                     let open = OpenConversation {
@@ -321,7 +321,6 @@ impl RawChat {
                     opened.map_err(named_as_here)?.id
                 }
             };
-            known.talk = Some((outgoing.receiver, conversation));
             let send = SendMessage {
                 conversation,
                 kind: MessageKind::Text,
@@ -334,6 +333,7 @@ impl RawChat {
                 client_id: outgoing.client_id.clone(),
             };
             let message = messaging.send(actor, send).await?;
+            known.talk = Some((outgoing.receiver, conversation));
             Ok((outgoing.client_id, message))
         }
         .await;

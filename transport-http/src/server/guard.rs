@@ -232,6 +232,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending if this.traffic.is_upgraded() => {
+                // It would keep the task in memory that asked it last, which was that of the HTTP
+                // connection. Before an upgrade it stays: a connection that is being answered is
+                // not asked again when it becomes idle, and wakes by it.
+                this.read_timer.0 = None;
+                Poll::Pending
+            }
             Poll::Pending => {
                 let deadline = this.read_deadline();
                 this.read_timer.poll(deadline, context)
@@ -341,9 +348,6 @@ impl Timer {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         let Some(deadline) = deadline else {
-            // A timer that goes on would keep the task in memory that asked it last: that of the
-            // HTTP connection, when another protocol is spoken by now.
-            self.0 = None;
             return Poll::Pending;
         };
         let timer = self
