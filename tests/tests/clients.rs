@@ -56,13 +56,13 @@ fn main() -> ExitCode {
         None => (coturn, "TELEMED_REQUIRE_COTURN"),
     };
     all.push(trial(
-        "coturn::a_relay_carries_a_call",
+        "chromium::coturn::a_relay_carries_a_call",
         missing,
         required,
         calls::a_relay_carries_a_call,
     ));
     all.push(trial(
-        "coturn::a_credential_that_has_run_out_is_refused",
+        "chromium::coturn::a_credential_that_has_run_out_is_refused",
         missing,
         required,
         calls::a_credential_that_has_run_out_is_refused,

@@ -130,6 +130,8 @@ function signIn({ url, token, policy, answers }) {
     socket.on(word, (signal) => call.inbox.put(kind, signal[kind]));
   }
   socket.on("call:ringing", (ringing) => {
+    // Who calls is told by the same name that it rings at the other side.
+    if (call.places) return;
     call.id = ringing.call_id;
     tell({ what: "ringing", call: ringing });
     if (call.answers) answer();
@@ -149,6 +151,7 @@ function signIn({ url, token, policy, answers }) {
 // Calls somebody. The offer is made while it rings at the other side.
 async function place(request) {
   const began = now();
+  call.places = true;
   const { call_id, ice_servers } = await ask("call:initiate", request);
   begin(call_id, { iceServers: ice_servers, policy: call.policy });
   await call.peer.offer();
@@ -182,7 +185,7 @@ async function hangUp() {
 
 function endCall() {
   call.peer?.close();
-  call = { ...call, inbox: new Inbox(), peer: null };
+  call = { ...call, inbox: new Inbox(), peer: null, places: false };
 }
 
 function report() {
