@@ -19,7 +19,8 @@ fn root() -> PathBuf {
 fn cargo(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO"))
         .args(arguments)
-        .args(["--locked", "--offline"])
+        // Packages of other platforms, which no build has needed, are fetched for their licences.
+        .arg("--locked")
         .current_dir(root())
         .output()
         .expect("cargo runs");

@@ -68,6 +68,11 @@ fn main() -> ExitCode {
                 "a_call_stops_ringing_without_its_server",
                 calling::a_call_stops_ringing_without_its_server,
             ),
+            on_database(
+                server,
+                "a_call_goes_over_two_servers_and_no_further",
+                calling::a_call_goes_over_two_servers_and_no_further,
+            ),
             on_database(server, "the_other_goes_on", killed::the_other_goes_on),
             on_database(
                 server,

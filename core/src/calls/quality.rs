@@ -250,7 +250,6 @@ mod tests {
             (-0.0, "0"),
             (0.2, "0.2"),
             (1e15, "1000000000000000"),
-            (1e300, "1e300"),
             (f64::NAN, "null"),
         ] {
             assert_eq!(figure(value).to_string(), text);

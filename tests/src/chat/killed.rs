@@ -220,7 +220,12 @@ impl Chats {
                     let found = clients[1].get(&path).await.expect(200);
                     let found = found["data"]["messages"].as_array().expect("a list");
                     let ids: Vec<_> = found.iter().map(|one| text_of(&one["id"])).collect();
-                    assert_eq!(ids, [stored.id.clone()], "{}", story.word(count));
+                    assert_eq!(
+                        ids,
+                        std::slice::from_ref(&stored.id),
+                        "{}",
+                        story.word(count)
+                    );
                 }
             }
         }

@@ -250,14 +250,12 @@ impl EventSocket {
 
     async fn greet(&mut self, auth: &Value) -> Result<(), Gone> {
         self.send(&format!("40{auth}")).await?;
-        loop {
-            let packet = self.packet().await?;
-            if packet.starts_with("40") {
-                return Ok(());
-            }
-            assert!(packet.starts_with("44"), "{packet}");
-            return Err(Gone(packet));
+        let packet = self.packet().await?;
+        if packet.starts_with("40") {
+            return Ok(());
         }
+        assert!(packet.starts_with("44"), "{packet}");
+        Err(Gone(packet))
     }
 
     async fn send(&mut self, packet: &str) -> Result<(), Gone> {
@@ -317,15 +315,24 @@ impl EventSocket {
         ))
     }
 
+    /// Sends an event, which is answered under the number that is returned.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub async fn say(&mut self, event: &str, data: &Value) -> Result<u64, Gone> {
+        self.asked += 1;
+        let asked = self.asked;
+        self.send(&format!("42{asked}{}", json!([event, data])))
+            .await?;
+        Ok(asked)
+    }
+
     /// Sends an event and waits for the answer. What else comes in between is not kept.
     ///
     /// # Errors
     /// When the connection is gone before it.
     pub async fn ask(&mut self, event: &str, data: &Value) -> Result<Value, Gone> {
-        self.asked += 1;
-        let asked = self.asked;
-        self.send(&format!("42{asked}{}", json!([event, data])))
-            .await?;
+        let asked = self.say(event, data).await?;
         loop {
             if let Heard::Answer(number, answer) = self.hear().await?
                 && number == asked

@@ -107,10 +107,15 @@ impl Operation {
         let (clock, notifier) = (Arc::clone(&scene.clock), Arc::clone(&scene.notifier));
         let (storage, bus) = (scene.fixture.storage.clone(), scene.fixture.bus.clone());
         let plain = engine::open(storage, bus, clock, notifier, 5).await;
-        let begun = begin(scene, &plain.unwrap(), &stage).await;
-        match self {
-            Self::RunRingDeadline | Self::LoseSocket => scene.wait(),
-            _ => {}
+        let plain = plain.unwrap();
+        let begun = begin(scene, &plain, &stage).await;
+        if matches!(self, Self::RunRingDeadline | Self::LoseSocket) {
+            scene.wait();
+        }
+        if self == Self::RunRingDeadline {
+            // The caller is still there: what ends the call is the deadline.
+            let open = [begun.socket.clone()];
+            plain.presence().renew_sockets(&open).await.unwrap();
         }
         scene.live = Some(begun);
     }

@@ -268,15 +268,12 @@ async fn one_network_cannot_take_the_places_of_those_who_are_not_known_yet() {
     use telemed_core::actor::Origin;
 
     use super::hub::Hub;
-    use super::{End, OnlineUsers, Outbox};
+    use super::{End, Outbox};
 
-    let hub = Hub::new(
-        SocketConfig {
-            most_unauthenticated: 4,
-            ..SocketConfig::default()
-        },
-        OnlineUsers::default(),
-    );
+    let hub = Hub::new(SocketConfig {
+        most_unauthenticated: 4,
+        ..SocketConfig::default()
+    });
     let wait = |address: &str| {
         let outbox = Arc::new(Outbox::new());
         let mut seat = hub.seat().unwrap();
