@@ -12,21 +12,20 @@ mod calls {
     pub mod talking;
 }
 
-use std::future::Future;
-use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use calls::scene::Scene;
 use calls::{deadlines, people, races, talking};
 use libtest_mimic::{Arguments, Trial};
+use telemed_tests::suite::Running;
 use telemed_tests::{MemoryUnderTest, SqliteUnderTest, StoreUnderTest, in_runtime, on_postgres};
 
 /// A scene that is played on a fresh store.
 #[derive(Clone, Copy)]
 struct Play {
     name: &'static str,
-    run: fn(Arc<Scene>) -> Pin<Box<dyn Future<Output = ()> + Send>>,
+    run: fn(Arc<Scene>) -> Running,
 }
 
 macro_rules! plays {

@@ -2,6 +2,7 @@
 //! and patient who have one, and an engine with a clock that stands.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -22,6 +23,13 @@ use telemed_core::presence::{Lease, PresenceStatus};
 use telemed_core::{Code, Engine};
 use telemed_tests::build::{World, at};
 use telemed_tests::{Fixture, StoreUnderTest, engine};
+use uuid::Uuid;
+
+/// A session's id that was not given before.
+fn session() -> Uuid {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    Uuid::from_u128(u128::from(NEXT.fetch_add(1, Ordering::Relaxed)))
+}
 
 /// A person at one of his devices.
 #[derive(Clone)]
@@ -37,7 +45,7 @@ impl Person {
         let Actor::User(user) = &self.actor else {
             panic!("nobody")
         };
-        let session = SessionId::new(uuid::Uuid::now_v7());
+        let session = SessionId::new(session());
         let actor = Actor::User(UserActor {
             session,
             ..user.clone()
@@ -93,7 +101,7 @@ impl Scene {
                 user: id,
                 role,
                 verified: true,
-                session: SessionId::new(uuid::Uuid::now_v7()),
+                session: SessionId::new(session()),
                 origin: Origin::default(),
             });
             let device = DeviceId::new(device).unwrap();
