@@ -88,15 +88,29 @@ pub async fn run(options: &Options) {
 }
 
 async fn ours(house: &House, server: &Child, kind: &Kind) -> Passed {
-    let mut pairs = Vec::with_capacity(PAIRS);
-    for talk in &house.talks[..PAIRS] {
-        pairs.push(connected(server, talk, kind).await);
+    let talks = &house.talks[..PAIRS];
+    let (mut pairs, mut calls) = (Vec::with_capacity(PAIRS), Vec::with_capacity(PAIRS));
+    for talk in talks {
+        let (pair, call) = connected(server, talk, kind).await;
+        pairs.push(pair);
+        calls.push(call);
     }
-    passing::rate(server, pairs, kind.each).await
+    let passed = passing::rate(server, pairs, kind.each).await;
+    // The next round begins others, and nobody is in two.
+    for (talk, call) in talks.iter().zip(calls) {
+        let mut caller = Client::connect(server.port, &talk.patient.token).await;
+        caller
+            .send(format!("421[\"call:end\",{{\"call_id\":\"{call}\"}}]"))
+            .await;
+        caller
+            .receive_that("an end", |text| text.contains("call:ended"))
+            .await;
+    }
+    passed
 }
 
-/// The two devices of a call that has its first descriptions behind it.
-async fn connected(server: &Child, talk: &Talk, kind: &Kind) -> Pair {
+/// The two devices of a call that has its first descriptions behind it, and its id.
+async fn connected(server: &Child, talk: &Talk, kind: &Kind) -> (Pair, String) {
     let mut sender = Client::connect(server.port, &talk.patient.token).await;
     let mut receiver = Client::connect(server.port, &talk.doctor.token).await;
     let initiate = format!(
@@ -129,10 +143,11 @@ async fn connected(server: &Child, talk: &Talk, kind: &Kind) -> Pair {
             .receive_that("a connection", |text| text.contains("call:connected"))
             .await;
     }
-    Pair {
+    let pair = Pair {
         sender,
         receiver,
         text: kind.text(call),
         shows: kind.event,
-    }
+    };
+    (pair, call.to_owned())
 }
