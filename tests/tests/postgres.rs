@@ -55,7 +55,9 @@ fn main() -> ExitCode {
                 bookings_of_many_slots_go_together,
                 one_that_the_database_refuses_fails_alone,
                 one_who_is_held_up_holds_up_nobody,
-                calls_that_are_held_up_do_not_count;
+                calls_that_are_held_up_do_not_count,
+                servers_sell_a_slot_once_and_refuse_the_others,
+                what_is_booked_together_is_announced;
             bus:
                 an_event_reaches_the_bus_of_the_other_server,
                 a_killed_listener_misses_nothing,

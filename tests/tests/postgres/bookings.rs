@@ -10,6 +10,7 @@ use telemed_tests::build::{World, with_key};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::lost::{hears_both, two_bookings};
 use super::place::{Beside, PATIENCE, Place, options, world};
 
 type Booked = JoinHandle<StoreResult<Written<BookOutcome>>>;
@@ -216,4 +217,42 @@ pub async fn calls_that_are_held_up_do_not_count(place: Place) {
     for booked in held_up {
         assert!(is_booked(booked).await);
     }
+}
+
+pub async fn servers_sell_a_slot_once_and_refuse_the_others(place: Place) {
+    let stores = [
+        place.silent(&options("one")).await,
+        place.silent(&options("other")).await,
+    ];
+    let world = world(&place, &stores[0]);
+    for round in 0..10 {
+        let slot = slots(&world, 1, 3).await[0];
+        let patients = patients(&world, 16).await;
+        let all: Vec<Booked> = (0..)
+            .zip(&patients)
+            .map(|(number, patient)| {
+                begin(&stores[number % 2], &world, slot, *patient, round % 2 == 0)
+            })
+            .collect();
+        let (mut booked, mut refused) = (0, 0);
+        for one in all {
+            match ends(one).await.unwrap() {
+                Written::Applied(BookOutcome::Booked(_)) => booked += 1,
+                Written::Applied(BookOutcome::SlotFull) => refused += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!((booked, refused), (3, 13));
+    }
+}
+
+pub async fn what_is_booked_together_is_announced(place: Place) {
+    let store = place.silent(&options("one")).await;
+    let world = world(&place, &store);
+    let (slot, commands) = two_bookings(&world).await;
+    let mut subscription = store.bus().subscribe().await;
+    let answers = store.book_many(slot, &commands).await.unwrap();
+    let is_booked = |answer: &_| matches!(answer, Written::Applied(BookOutcome::Booked(_)));
+    assert!(answers.iter().all(is_booked));
+    hears_both(&mut subscription, &commands).await;
 }

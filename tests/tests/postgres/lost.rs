@@ -274,7 +274,7 @@ pub async fn a_change_of_a_call_whose_answer_was_lost_is_made_once(place: Place)
 }
 
 /// Two bookings of one slot, each with an event; both go in one call.
-async fn two_bookings(world: &World) -> (SlotId, [BookCommand; 2]) {
+pub async fn two_bookings(world: &World) -> (SlotId, [BookCommand; 2]) {
     let clinic = world.clinic().await;
     let doctor = world.doctor(clinic).await;
     let slot = world.slot(doctor, clinic, 60, 2).await;
@@ -289,7 +289,7 @@ async fn two_bookings(world: &World) -> (SlotId, [BookCommand; 2]) {
 }
 
 /// Hears the events of both bookings, once each and nothing else.
-async fn hears_both(subscription: &mut Subscription, commands: &[BookCommand; 2]) {
+pub async fn hears_both(subscription: &mut Subscription, commands: &[BookCommand; 2]) {
     for (number, command) in (1..).zip(commands) {
         let SubscriptionItem::Event(heard) = next(subscription).await else {
             panic!("no event");
