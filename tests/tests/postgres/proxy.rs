@@ -1,6 +1,6 @@
 //! A wire between a store and its server that can be cut.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -96,8 +96,8 @@ struct Messages {
     /// What has come and was not passed on.
     waiting: Vec<u8>,
     has_begun: bool,
-    /// Statements with a word in them, by the names under which they were prepared.
-    prepared: HashSet<(&'static str, Vec<u8>)>,
+    /// The texts of statements, by the names under which they were prepared.
+    prepared: HashMap<Vec<u8>, Vec<u8>>,
 }
 
 impl Messages {
@@ -114,29 +114,24 @@ impl Messages {
         Some(self.waiting.drain(..start + length).collect())
     }
 
-    /// Whether the message runs a statement with this word in it.
-    fn runs(&mut self, message: &[u8], word: &'static str) -> bool {
-        let Some((letter, body)) = message.split_first() else {
-            return false;
-        };
-        let has_word = |text: &[u8]| text.windows(word.len()).any(|it| it == word.as_bytes());
+    /// The text of the statement that the message runs, if it runs one.
+    fn runs(&mut self, message: &[u8]) -> Option<Vec<u8>> {
+        let (letter, body) = message.split_first()?;
         let mut parts = body.get(4..).unwrap_or_default().split(|byte| *byte == 0);
         let mut next = || parts.next().unwrap_or_default();
         match letter {
-            b'Q' => has_word(next()),
+            b'Q' => Some(next().to_vec()),
             // Prepared under a name, and run under it later.
             b'P' => {
-                let (name, text) = (next(), next());
-                if has_word(text) {
-                    self.prepared.insert((word, name.to_vec()));
-                }
-                false
+                let (name, text) = (next().to_vec(), next().to_vec());
+                self.prepared.insert(name, text);
+                None
             }
             b'B' => {
                 let (_portal, name) = (next(), next());
-                self.prepared.contains(&(word, name.to_vec()))
+                self.prepared.get(name).cloned()
             }
-            _ => false,
+            _ => None,
         }
     }
 }
@@ -164,9 +159,13 @@ async fn pass(
     while let Ok(1..) = from_client.read_buf(&mut messages.waiting).await {
         let mut part = Vec::new();
         while let Some(message) = messages.next() {
-            let word = *doomed.lock().unwrap();
-            if word.is_some_and(|word| messages.runs(&message, word)) {
-                *doomed.lock().unwrap() = None;
+            let statement = messages.runs(&message).unwrap_or_default();
+            let is_meant = |word: &mut &str| {
+                statement
+                    .windows(word.len())
+                    .any(|it| it == word.as_bytes())
+            };
+            if doomed.lock().unwrap().take_if(is_meant).is_some() {
                 // From here on nothing goes back.
                 is_silent.store(true, Ordering::SeqCst);
             }
