@@ -236,7 +236,7 @@ const GROW: &str = "
         SELECT gen_random_uuid(), call_id, user_id, n, n, n
         FROM call_parties, generate_series(1, 2) AS n;
     INSERT INTO presence_leases (id, user_id, device, session_id, device_type, source, status,
-                                 heard_at, expires_at, seen_at, is_handed_out)
+                                 heard_at, expires_at, seen_at, is_noted)
         SELECT gen_random_uuid(), id, 'device', gen_random_uuid(), 'web', 'socket', 'online', id,
                id, id, id % 3 = 0
         FROM users;
