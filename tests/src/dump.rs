@@ -50,7 +50,7 @@ pub struct Dump {
     pub leases: Vec<Lease>,
     /// What says of everybody whether he can be reached, by user, as if no lease had lapsed.
     pub presence: Vec<PresenceRow>,
-    /// When the next lease lapses that was not handed out.
+    /// When the next lease lapses that was not noted.
     pub next_lease_lapse: Option<Timestamp>,
     /// Every event that somebody is told, in the order of their cursors.
     pub events: Vec<Event>,

@@ -276,7 +276,7 @@ async fn the_next_lapse_is_the_earliest(world: Arc<World>) {
     let early = world.lease(other, 3).await;
     world.lease(user, 5).await;
     assert_eq!(next().await, Some(at(3)));
-    // Until it is handed out, even if it is past.
+    // Until it is noted, even if it is past.
     world.lapsed(at(3)).await;
     assert_eq!(next().await, Some(at(5)));
     world.lapsed(at(5)).await;
@@ -308,7 +308,7 @@ async fn lapsed_leases_are_kept_for_a_while(world: Arc<World>) {
     };
     let drop = async |before| world.storage.drop_lapsed_leases(before).await.unwrap();
     kept(&[live, &same, c, b, a]).await;
-    // What was not handed out stays.
+    // What was not noted stays.
     assert_eq!(world.unchanged(drop(at(5))).await, 0);
     world.lapsed(at(2)).await;
     kept(&[live, &same, c, b, a]).await;
