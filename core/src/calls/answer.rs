@@ -111,14 +111,20 @@ impl Calls<'_> {
         if side != CallSide::Callee {
             return Err(missing(reference));
         }
+        let id = call.id;
         let ring = CallAction::Ring;
         match self
             .advance(actor, Action::AnswerCall, call, &ring, None)
             .await
         {
             // Others have changed it all the time: then it rings no longer.
-            Err(error) if error.code == Code::VersionConflict => Ok(()),
-            other => other.map(drop),
+            Err(error) if error.code == Code::VersionConflict => {}
+            other => drop(other?),
         }
+        let relay = &self.inner().relay;
+        relay.begin(&self.stored(id).await?, self.engine.now());
+        // It may have been over in between, and its event may have come before it was known.
+        relay.note(&self.stored(id).await?);
+        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
@@ -89,6 +90,8 @@ pub(crate) struct Follows {
 #[derive(Default)]
 pub(crate) struct Relay {
     calls: Mutex<HashMap<CallId, Passing>>,
+    /// Somebody tells this node what happens, so that a call is forgotten when it is over.
+    is_attended: AtomicBool,
 }
 
 struct Passing {
@@ -224,6 +227,19 @@ impl Passing {
 }
 
 impl Relay {
+    /// From now on this node is told what happens.
+    pub(crate) fn attend(&self) {
+        self.is_attended.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes up a call that a party has begun, hears or answers at this node: what the party
+    /// sends is numbered from 1 here.
+    pub(crate) fn begin(&self, call: &Call, now: Timestamp) {
+        if call.progress.state.is_live() && self.is_attended.load(Ordering::Relaxed) {
+            self.take_up(call, now);
+        }
+    }
+
     /// Notes how a call stands, if its signals pass here; one that is over is forgotten.
     pub(crate) fn note(&self, call: &Call) {
         let mut calls = lock(&self.calls);

@@ -250,7 +250,14 @@ impl Calls<'_> {
 
     /// What this node does once a change of a call is committed.
     pub(super) async fn has_changed(&self, call: &Call) {
-        self.engine.inner.relay.note(call);
+        let relay = &self.inner().relay;
+        match call.progress.state {
+            CallState::Initiated | CallState::Ringing | CallState::Accepted => {
+                relay.begin(call, self.engine.now());
+            }
+            _ => {}
+        }
+        relay.note(call);
         if call.version == 1 || !call.progress.state.is_live() {
             for user in call.users() {
                 self.engine.presence().settle(user).await;

@@ -183,6 +183,11 @@ impl Calls<'_> {
         Ok(call)
     }
 
+    /// A node with sockets begins to listen: from now on it observes everything that it hears.
+    pub fn attend(&self) {
+        self.inner().relay.attend();
+    }
+
     /// What a node with sockets does with everything that it hears: its relay follows the calls
     /// whose signals pass it.
     ///

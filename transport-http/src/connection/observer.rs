@@ -17,6 +17,7 @@ pub(super) async fn run(
     mut subscription: Subscription,
     mut alive: watch::Receiver<()>,
 ) {
+    engine.calls().attend();
     loop {
         let next = tokio::select! {
             biased;
