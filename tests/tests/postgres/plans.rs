@@ -45,7 +45,10 @@ const MAY_SCAN: &[(&str, &str)] = &[
         "SELECT DISTINCT ON (doctors.specialty_folded)",
         "users_listed_doctors",
     ),
-    ("AND ((SELECT 1 FROM presence_leases", "doctors_pkey"),
+    (
+        "AND ((SELECT 1 FROM presence_leases",
+        "users_listed_doctors",
+    ),
 ];
 
 /// A list with its total counts what there is, as far as its filters do not say more.
