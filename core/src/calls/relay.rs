@@ -106,7 +106,7 @@ struct Passing {
 
 struct Side {
     next: u64,
-    /// What waits until the other device is bound, or until this side has sent a description.
+    /// What waits until the other device is bound, or a callee's candidates for his answer.
     waiting: VecDeque<Signal>,
     /// What has gone out, for a device that asks for it again.
     sent: VecDeque<(u64, Signal)>,
@@ -202,13 +202,19 @@ impl Passing {
         // The first description goes before the candidates that belong to it.
         if !from.has_described {
             let is_candidate = |signal: &Signal| signal.kind == SignalKind::Candidate;
-            let Some(at) = from.waiting.iter().position(|one| !is_candidate(one)) else {
-                return Vec::new();
-            };
-            if let Some(description) = from.waiting.remove(at) {
-                from.waiting.push_front(description);
+            match from.waiting.iter().position(|one| !is_candidate(one)) {
+                Some(at) => {
+                    if let Some(description) = from.waiting.remove(at) {
+                        from.waiting.push_front(description);
+                    }
+                    from.has_described = true;
+                }
+                // Only an answer that is still owed is waited for.
+                None if side == CallSide::Callee && self.state != CallState::Connected => {
+                    return Vec::new();
+                }
+                None => {}
             }
-            from.has_described = true;
         }
         while let Some(signal) = from.waiting.pop_front() {
             let seq = from.next;

@@ -144,6 +144,23 @@ fn the_callees_candidates_wait_for_his_answer() {
 }
 
 #[test]
+fn nothing_waits_for_a_description_that_nobody_owes() {
+    let house = House::at(CallState::Accepted);
+    // A caller's candidates wait for the device alone.
+    let outgoing = house.caller(Candidate, 1).map(|out| shown(&out));
+    assert_eq!(outgoing, Ok(vec![(1, Candidate, 1)]));
+    let outgoing = house.callee(Candidate, 2).map(|out| shown(&out));
+    assert_eq!(outgoing, Ok(vec![]));
+    // The devices hear each other: no answer is owed any more.
+    house.relay.note(&call(CallState::Connected, 3));
+    let mut sent = Vec::new();
+    house.relay.release(house.id, |one| sent.push(one));
+    assert_eq!(shown(&sent), [(1, Candidate, 2)]);
+    let outgoing = house.callee(Candidate, 3).map(|out| shown(&out));
+    assert_eq!(outgoing, Ok(vec![(2, Candidate, 3)]));
+}
+
+#[test]
 fn the_first_description_and_the_first_answer_are_told_once() {
     let house = House::at(CallState::Accepted);
     let told = |user, name, kind| {

@@ -1,9 +1,12 @@
 //! A client of WebSockets that costs as little as it can, and speaks as much Socket.IO as it has
 //! to. The same one is used against every server.
 
+use std::time::Duration;
+
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
@@ -12,6 +15,11 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 /// Engine.IO's question whether a client lives, and the answer.
 const PING: &str = "2";
 const PONG: &str = "3";
+/// How long a text may take that has to come.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What the bare relay says first: from here on nothing is missed that others send.
+pub const IN_THE_ROOM: &str = "in the room";
 
 /// One connection.
 pub struct Client {
@@ -43,6 +51,15 @@ impl Client {
             socket,
             speaks_socket_io: false,
         }
+    }
+
+    /// A connection to the bare relay that is in its room.
+    pub async fn relayed(port: u16, path: &str) -> Self {
+        let mut client = Self::open(port, path, None).await;
+        client
+            .receive_that("a place in the room", |text| text == IN_THE_ROOM)
+            .await;
+        client
     }
 
     /// A connected Socket.IO session over a WebSocket.
@@ -86,7 +103,8 @@ impl Client {
     /// The next text that fits. Others are skipped, but for a refusal.
     pub async fn receive_that(&mut self, what: &str, fits: impl Fn(&str) -> bool) -> Utf8Bytes {
         loop {
-            let text = self.receive().await;
+            let next = timeout(PATIENCE, self.receive()).await;
+            let text = next.unwrap_or_else(|_| panic!("{what} does not come"));
             if fits(&text) {
                 return text;
             }

@@ -106,8 +106,8 @@ async fn pair(port: u16, house: Option<&House>, number: usize) -> (Client, Clien
         None => {
             let path = format!("/{number}");
             (
-                Client::open(port, &path, None).await,
-                Client::open(port, &path, None).await,
+                Client::relayed(port, &path).await,
+                Client::relayed(port, &path).await,
             )
         }
         Some(house) => {

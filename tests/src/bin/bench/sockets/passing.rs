@@ -69,8 +69,8 @@ pub async fn relayed(relay: &Child, pairs: usize, text: &str, shows: &'static st
     for number in 0..pairs {
         let path = format!("/{number}");
         made.push(Pair {
-            sender: Client::open(relay.port, &path, None).await,
-            receiver: Client::open(relay.port, &path, None).await,
+            sender: Client::relayed(relay.port, &path).await,
+            receiver: Client::relayed(relay.port, &path).await,
             text: text.to_owned(),
             shows,
         });

@@ -15,6 +15,8 @@ use tokio_tungstenite::accept_hdr_async;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
+use super::client::IN_THE_ROOM;
+
 /// Who listens, by path and number.
 type Rooms = Arc<Mutex<HashMap<String, Vec<(usize, mpsc::UnboundedSender<Utf8Bytes>)>>>>;
 
@@ -47,6 +49,10 @@ async fn relay(stream: TcpStream, number: usize, rooms: Rooms, keeper: Option<Ke
         .entry(path.clone())
         .or_default()
         .push((number, teller));
+    let greeting = Message::text(IN_THE_ROOM);
+    if socket.send(greeting).await.is_err() {
+        return;
+    }
     loop {
         tokio::select! {
             said = socket.next() => match said {
