@@ -24,7 +24,7 @@ pub use audit::{
 };
 pub use bus::{EventBus, Subscription, SubscriptionItem};
 pub use event::{Audience, Event, EventKind, EventSpan, LoggedEvent};
-pub use frame::{Frame, FrameKind};
+pub use frame::{Frame, FrameKind, PassedSignal};
 pub use idempotency::{IdempotencyKey, KeyClaim, KeyRecord};
 pub use job::{ClaimedJob, Job, JobEnd, JobKind, JobSelector};
 pub use local_bus::LocalBus;

@@ -1,9 +1,13 @@
 //! Values that check themselves when they are made, and the collector of what is wrong.
 
+mod json_text;
+
 use std::borrow::Cow;
 use std::fmt;
 
 use crate::error::Error;
+
+pub use json_text::JsonText;
 
 /// What is wrong with one field. It names the field and the expectation, never the input.
 #[derive(Clone, Debug, PartialEq, Eq)]

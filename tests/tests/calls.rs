@@ -42,6 +42,7 @@ plays! {
     talking::signals_wait_for_the_other_device_and_keep_their_order,
     talking::an_appointment_goes_in_progress_when_its_call_connects,
     talking::who_signals_elsewhere_is_connected_at_once,
+    talking::who_meets_over_a_socket_is_not_elsewhere,
     talking::a_grade_that_changes_is_told_once,
     talking::outsiders_learn_nothing,
     deadlines::a_call_that_nobody_answers_is_missed_once,

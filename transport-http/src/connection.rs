@@ -15,6 +15,7 @@
 
 mod fanout;
 mod feed;
+mod gathering;
 mod handshake;
 mod hub;
 mod leases;

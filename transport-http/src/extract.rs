@@ -12,7 +12,7 @@ mod path;
 mod query;
 
 pub use body::{JSON_LIMIT, Json, JsonOrForm, OptionalJson};
-pub(crate) use body::{collect_early, from_json, from_object};
+pub(crate) use body::{collect_early, from_json, from_object, from_text};
 pub(crate) use budget::{BODY_BUDGET, BodyBudget};
 pub(crate) use change::{checked_change, unless_blank};
 pub use fields::{

@@ -19,6 +19,7 @@ pub(crate) mod packet;
 mod polled;
 mod session;
 mod sid;
+mod signal;
 mod transport;
 mod upgrade;
 

@@ -25,7 +25,7 @@ use crate::chat::MessageCard;
 use crate::platform::words::status_word;
 
 pub(crate) use calls::ringing;
-pub(crate) use passing::of_frame;
+pub(crate) use passing::{of_frame, of_signal};
 
 /// How many messages of one mark are told one by one at most: the newest. One that is read or
 /// delivered says so of all before it.

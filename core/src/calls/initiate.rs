@@ -28,6 +28,8 @@ pub struct InitiateCall {
     pub client_id: Option<ClientCallId>,
     /// The device; the session's if it is not said.
     pub device: Option<DeviceId>,
+    /// Whether it is said over a socket.
+    pub by_socket: bool,
 }
 
 /// A call that was begun, or that was met.
@@ -80,7 +82,9 @@ impl Calls<'_> {
                 Ok(begun(call))
             }
             Settled::Now(StartCallOutcome::Repeated(call)) => Ok(begun(call)),
-            Settled::Now(StartCallOutcome::Glare(call)) => self.meet(actor, call, device).await,
+            Settled::Now(StartCallOutcome::Glare(call)) => {
+                self.meet(actor, call, device, request.by_socket).await
+            }
             Settled::Now(StartCallOutcome::ClientIdReused) => {
                 Err(Error::new(Code::IdempotencyMismatch))
             }
@@ -95,8 +99,15 @@ impl Calls<'_> {
     }
 
     /// Accepts the call of somebody who calls the actor at the same time.
-    async fn meet(&self, actor: &Actor, call: Call, device: DeviceId) -> Result<Initiated, Error> {
-        let is_elsewhere = !self.has_socket(call.callee.user, Some(&device)).await?
+    async fn meet(
+        &self,
+        actor: &Actor,
+        call: Call,
+        device: DeviceId,
+        by_socket: bool,
+    ) -> Result<Initiated, Error> {
+        let is_elsewhere = !by_socket
+            && !self.has_socket(call.callee.user, Some(&device)).await?
             && !self
                 .has_socket(call.caller.user, call.progress.caller_device.as_ref())
                 .await?;

@@ -138,6 +138,7 @@ impl Calls<'_> {
             kind,
             audience: call.users().map(Audience::User).to_vec(),
             data,
+            signal: None,
         });
     }
 

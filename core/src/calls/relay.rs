@@ -2,16 +2,14 @@
 //! other device is there, bounded, and kept nowhere but in the memory of the sender's node.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-use serde_json::Value;
+use std::sync::{Arc, Mutex};
 
 use crate::calls::{Call, CallSide, CallState, DeviceId};
 use crate::env::lock;
 use crate::id::{CallId, UserId};
 use crate::time::Timestamp;
-use crate::value::words;
+use crate::value::{JsonText, words};
 
 /// How many bytes are kept of what a party has sent.
 const MOST_KEPT: usize = 128 * 1024;
@@ -45,9 +43,7 @@ impl SignalKind {
 #[derive(Clone, PartialEq)]
 pub(crate) struct Signal {
     pub(crate) kind: SignalKind,
-    pub(crate) payload: Value,
-    /// The bytes of its JSON text.
-    pub(crate) size: usize,
+    pub(crate) payload: JsonText,
 }
 
 /// A signal that goes out.
@@ -78,7 +74,7 @@ pub(crate) enum Refused {
 }
 
 /// What follows from signals that went out.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Follows {
     /// The first offer or answer has gone out.
     pub(crate) is_first: bool,
@@ -86,10 +82,19 @@ pub(crate) struct Follows {
     pub(crate) is_answered: bool,
 }
 
+impl Follows {
+    /// Nothing does.
+    pub(crate) const NOTHING: Self = Self {
+        is_first: false,
+        is_answered: false,
+    };
+}
+
 /// The calls whose signals pass this node.
 #[derive(Default)]
 pub(crate) struct Relay {
-    calls: Mutex<HashMap<CallId, Passing>>,
+    /// Each with a lock of its own: parties wait for nobody but each other.
+    calls: Mutex<HashMap<CallId, Arc<Mutex<Passing>>>>,
     /// Somebody tells this node what happens, so that a call is forgotten when it is over.
     is_attended: AtomicBool,
 }
@@ -133,7 +138,7 @@ impl Side {
     }
 
     fn weight(signal: &Signal) -> usize {
-        signal.size + OVERHEAD
+        signal.payload.as_str().len() + OVERHEAD
     }
 
     /// Makes room by forgetting what has gone out; what waits is never forgotten.
@@ -248,21 +253,23 @@ impl Relay {
 
     /// Notes how a call stands, if its signals pass here; one that is over is forgotten.
     pub(crate) fn note(&self, call: &Call) {
-        let mut calls = lock(&self.calls);
-        if !call.progress.state.is_live() {
-            calls.remove(&call.id);
-        } else if let Some(passing) = calls.get_mut(&call.id) {
-            passing.update(call);
+        if let Some(passing) = self.find(call.id) {
+            lock(&passing).update(call);
         }
+        if !call.progress.state.is_live() {
+            self.forget(call.id);
+        }
+    }
+
+    fn find(&self, call: CallId) -> Option<Arc<Mutex<Passing>>> {
+        lock(&self.calls).get(&call).cloned()
     }
 
     /// Takes up a call that was loaded.
     pub(crate) fn take_up(&self, call: &Call, now: Timestamp) {
-        let mut calls = lock(&self.calls);
-        calls
-            .entry(call.id)
-            .or_insert_with(|| Passing::of(call, now))
-            .update(call);
+        let begun = || Arc::new(Mutex::new(Passing::of(call, now)));
+        let passing = Arc::clone(lock(&self.calls).entry(call.id).or_insert_with(begun));
+        lock(&passing).update(call);
     }
 
     /// Whether the signals of a call pass here.
@@ -290,8 +297,8 @@ impl Relay {
         signal: Signal,
         send: impl FnMut(Outgoing),
     ) -> Result<Follows, Refused> {
-        let mut calls = lock(&self.calls);
-        let passing = calls.get_mut(&call).ok_or(Refused::Unknown)?;
+        let passing = self.find(call).ok_or(Refused::Unknown)?;
+        let mut passing = lock(&passing);
         let side = match user {
             user if user == passing.users[0] => CallSide::Caller,
             user if user == passing.users[1] => CallSide::Callee,
@@ -313,8 +320,8 @@ impl Relay {
 
     /// Sends what can go out now that the call stands otherwise, of both sides.
     pub(crate) fn release(&self, call: CallId, send: impl FnMut(Outgoing)) -> Option<Follows> {
-        let mut calls = lock(&self.calls);
-        let passing = calls.get_mut(&call)?;
+        let passing = self.find(call)?;
+        let mut passing = lock(&passing);
         let mut outgoing = passing.release(CallSide::Caller);
         outgoing.extend(passing.release(CallSide::Callee));
         Some(passing.hand_on(outgoing, send))
@@ -328,10 +335,10 @@ impl Relay {
         after: u64,
         send: impl FnMut(Outgoing),
     ) {
-        let calls = lock(&self.calls);
-        let Some(passing) = calls.get(&call) else {
+        let Some(passing) = self.find(call) else {
             return;
         };
+        let passing = lock(&passing);
         let to = match receiver {
             user if user == passing.users[0] => 0,
             user if user == passing.users[1] => 1,

@@ -9,8 +9,9 @@ use crate::calls::{Call, CallAction, CallReference, Calls, DeviceId, SignalKind}
 use crate::engine::data;
 use crate::error::{Code, Error};
 use crate::id::{CallId, EventId, UserId};
-use crate::journal::{Audience, Frame, FrameKind, SubscriptionItem};
+use crate::journal::{Audience, Frame, FrameKind, PassedSignal, SubscriptionItem};
 use crate::policy::Action;
+use crate::value::JsonText;
 
 /// Something that a party hands the other one.
 #[derive(Clone)]
@@ -20,9 +21,7 @@ pub struct SendSignal {
     /// What it is.
     pub kind: SignalKind,
     /// The description or the candidate, as the client gave it.
-    pub payload: Value,
-    /// The bytes of its JSON text.
-    pub size: usize,
+    pub payload: JsonText,
     /// The device; the session's if it is not said.
     pub device: Option<DeviceId>,
 }
@@ -36,48 +35,63 @@ impl Calls<'_> {
     /// too large, or when too much waits for the other device; [`Code::CallState`] for a call
     /// that is over, that this party has not answered, or that another device of his has.
     pub async fn signal(&self, actor: &Actor, request: SendSignal) -> Result<CallId, Error> {
-        if request.size > request.kind.most() {
+        let user = user_of(actor)?;
+        if request.payload.as_str().len() > request.kind.most() {
             return Err(Error::new(Code::PayloadTooLarge));
         }
-        let user = user_of(actor)?;
-        let id = self.taken_up(actor, &request.call).await?;
         let session = self.device_of(actor, None)?;
         let device = self.device_of(actor, request.device)?;
         let signal = Signal {
             kind: request.kind,
             payload: request.payload,
-            size: request.size,
         };
-        let relay = &self.inner().relay;
-        let send = |outgoing| self.send(id, outgoing);
-        match relay.take(id, user, [&device, &session], signal, send) {
+        // Most signals are of a call that is known here: nothing else is asked.
+        let known = request.call.id().and_then(|id| {
+            let taken = self.take(id, user, [&device, &session], signal.clone());
+            (!matches!(taken, Err(Refused::Unknown))).then_some((id, taken))
+        });
+        let (id, taken) = match known {
+            Some((id, Ok(Follows::NOTHING))) => return Ok(id),
+            Some(known) => known,
+            None => {
+                let id = Box::pin(self.taken_up(actor, &request.call)).await?;
+                (id, self.take(id, user, [&device, &session], signal))
+            }
+        };
+        match taken {
             Ok(follows) => {
-                self.follow(actor, id, follows).await?;
+                Box::pin(self.follow(actor, id, follows)).await?;
                 Ok(id)
             }
             Err(Refused::Full) => Err(Error::new(Code::PayloadTooLarge)
                 .message("Too much waits for the other device")
                 .detail("call_id", id.to_string().as_str())),
-            Err(Refused::Unknown) => {
-                // It is of others, or it was over in this moment.
-                let own = self.own(actor, &request.call, Action::SignalCall).await;
-                Err(refused(&own?.0))
-            }
-            Err(Refused::Over | Refused::Unbound | Refused::OtherDevice) => {
-                Err(refused(&self.stored(id).await?))
-            }
+            Err(_) => Err(Box::pin(self.untaken(actor, id)).await),
+        }
+    }
+
+    fn take(
+        &self,
+        id: CallId,
+        user: UserId,
+        devices: [&DeviceId; 2],
+        signal: Signal,
+    ) -> Result<Follows, Refused> {
+        let send = |outgoing| self.send(id, outgoing);
+        self.inner().relay.take(id, user, devices, signal, send)
+    }
+
+    /// Why a signal is not taken: the call is of others, over, or not this device's.
+    async fn untaken(&self, actor: &Actor, id: CallId) -> Error {
+        match self.own(actor, &id.into(), Action::SignalCall).await {
+            Ok((call, _)) => refused(&call),
+            Err(error) => error,
         }
     }
 
     /// The call that is meant, known to this node's relay.
     async fn taken_up(&self, actor: &Actor, reference: &CallReference) -> Result<CallId, Error> {
         let relay = &self.inner().relay;
-        if let Some(id) = reference.id()
-            && relay.knows(id)
-        {
-            // Who is no party is refused by the relay.
-            return Ok(id);
-        }
         let (call, _) = self.own(actor, reference, Action::SignalCall).await?;
         if !call.progress.state.is_live() {
             return Err(refused(&call));
@@ -102,19 +116,20 @@ impl Calls<'_> {
             receiver,
             device,
         } = outgoing;
-        let mut told = data([
-            ("call_id", call.to_string().into()),
-            ("signal", signal.kind.as_str().into()),
-            ("sender_id", sender.get().into()),
-            ("device", device.as_str().into()),
-            ("seq", seq.into()),
-        ]);
-        told.insert(signal.kind.as_str().to_owned(), signal.payload);
         inner.parts.bus.pass(Frame {
             id: EventId::new(inner.uuid(self.engine.now())),
             kind: FrameKind::Signal,
             audience: vec![Audience::User(receiver)],
-            data: told,
+            data: Map::new(),
+            signal: Some(Box::new(PassedSignal {
+                call,
+                kind: signal.kind,
+                seq,
+                sender,
+                receiver,
+                device,
+                payload: signal.payload,
+            })),
         });
     }
 
@@ -179,17 +194,31 @@ impl Calls<'_> {
             kind: FrameKind::SignalsWanted,
             audience: vec![Audience::User(call.party(side).user)],
             data: told,
+            signal: None,
         });
         Ok(call)
     }
 
-    /// A node with sockets begins to listen: from now on it observes everything that it hears.
+    /// A node with sockets begins to listen: from now on it looks at everything that it hears.
     pub fn attend(&self) {
         self.inner().relay.attend();
     }
 
-    /// What a node with sockets does with everything that it hears: its relay follows the calls
-    /// whose signals pass it.
+    /// Whether something that a node with sockets hears is to be observed by it.
+    #[must_use]
+    pub fn observes(&self, item: &SubscriptionItem) -> bool {
+        match item {
+            SubscriptionItem::Event(logged) => {
+                let id = logged.event.subject.as_uuid().map(CallId::new);
+                id.is_some_and(|id| self.inner().relay.knows(id))
+            }
+            SubscriptionItem::Frame(frame) => frame.kind == FrameKind::SignalsWanted,
+            SubscriptionItem::Lagged => true,
+        }
+    }
+
+    /// What a node with sockets does with what it [observes](Self::observes): its relay follows
+    /// the calls whose signals pass it.
     ///
     /// # Errors
     /// When the store fails; the item may be observed again.

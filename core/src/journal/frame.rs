@@ -3,8 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::Audience;
-use crate::id::EventId;
-use crate::value::words;
+use crate::calls::{DeviceId, SignalKind};
+use crate::id::{CallId, EventId, UserId};
+use crate::value::{JsonText, words};
 
 words! {
     /// What passes.
@@ -34,6 +35,27 @@ pub struct Frame {
     pub kind: FrameKind,
     /// Who is told.
     pub audience: Vec<Audience>,
-    /// What is told.
+    /// What is told; nothing in a signal.
     pub data: Map<String, Value>,
+    /// What a party of a call hands the other one, in a signal.
+    pub signal: Option<Box<PassedSignal>>,
+}
+
+/// An offer, an answer or a candidate on its way from device to device.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PassedSignal {
+    /// The call.
+    pub call: CallId,
+    /// What it is.
+    pub kind: SignalKind,
+    /// Its number: rising for each sender, dense as long as the sender stays on one node.
+    pub seq: u64,
+    /// Who hands it over.
+    pub sender: UserId,
+    /// To whom.
+    pub receiver: UserId,
+    /// The device of his that is bound to the call.
+    pub device: DeviceId,
+    /// The description or the candidate, as the sender gave it.
+    pub payload: JsonText,
 }

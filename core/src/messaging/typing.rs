@@ -70,6 +70,7 @@ impl Messaging<'_> {
                 ("user_name", typist.place.name.as_str().into()),
                 ("is_typing", is_typing.into()),
             ]),
+            signal: None,
         });
     }
 }

@@ -98,6 +98,7 @@ impl Presences<'_> {
                 ("previous_status", before.as_str().into()),
                 ("last_seen", seen.into()),
             ]),
+            signal: None,
         });
         Ok(())
     }

@@ -49,7 +49,7 @@ impl Presences<'_> {
     }
 
     /// Renews the leases of sockets that are open. One that has lapsed all the same, because this
-    /// node or its store stood still, is made anew.
+    /// node or its store stood still, is made anew; what it said is still true.
     ///
     /// # Errors
     /// When the store fails.
@@ -62,10 +62,14 @@ impl Presences<'_> {
         renewed.sort();
         for lease in leases {
             if renewed.binary_search(&lease.id).is_err() {
+                let lapsed = storage.leases_of(lease.user).await?;
+                let lapsed = lapsed.into_iter().find(|other| other.id == lease.id);
                 let anew = Lease {
                     heard_at: now,
                     expires_at: until,
-                    ..lease.clone()
+                    // It may go by another name by now.
+                    device: lease.device.clone(),
+                    ..lapsed.unwrap_or_else(|| lease.clone())
                 };
                 storage.put_lease(&anew).await?;
                 self.settle(lease.user).await;

@@ -1,8 +1,15 @@
 //! Frames on their way: as JSON, inside the notification or, when they are long, beside it.
 
-use serde_json::{Map, Value, json};
-use telemed_core::journal::{Audience, Frame, FrameKind};
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use telemed_core::calls::{DeviceId, SignalKind};
+use telemed_core::id::UserId;
+use telemed_core::journal::{Audience, Frame, FrameKind, PassedSignal};
 use telemed_core::store::StoreResult;
+use telemed_core::value::JsonText;
 use uuid::Uuid;
 
 use crate::connection::Connection;
@@ -24,43 +31,90 @@ impl Letter {
     }
 }
 
+/// What stands in a letter.
+#[derive(Serialize, Deserialize)]
+struct Written<'t> {
+    id: Uuid,
+    #[serde(borrow)]
+    kind: Cow<'t, str>,
+    audience: Vec<String>,
+    data: Map<String, Value>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    signal: Option<WrittenSignal<'t>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WrittenSignal<'t> {
+    call: Uuid,
+    #[serde(borrow)]
+    kind: Cow<'t, str>,
+    seq: u64,
+    sender: i64,
+    receiver: i64,
+    device: String,
+    #[serde(borrow)]
+    payload: &'t RawValue,
+}
+
+impl<'t> WrittenSignal<'t> {
+    fn of(signal: &'t PassedSignal) -> Option<Self> {
+        Some(Self {
+            call: signal.call.get(),
+            kind: signal.kind.as_str().into(),
+            seq: signal.seq,
+            sender: signal.sender.get(),
+            receiver: signal.receiver.get(),
+            device: signal.device.as_str().to_owned(),
+            payload: serde_json::from_str(signal.payload.as_str()).ok()?,
+        })
+    }
+
+    fn open(self) -> Option<Box<PassedSignal>> {
+        Some(Box::new(PassedSignal {
+            call: self.call.into(),
+            kind: SignalKind::parse(&*self.kind).ok()?,
+            seq: self.seq,
+            sender: UserId::new(self.sender)?,
+            receiver: UserId::new(self.receiver)?,
+            device: DeviceId::new(self.device).ok()?,
+            payload: JsonText::new(self.payload).ok()?,
+        }))
+    }
+}
+
 /// The frame as it is sent.
 pub(super) fn letter(frame: &Frame) -> Option<Letter> {
-    let audience: Vec<String> = frame.audience.iter().map(|one| one.as_row()).collect();
-    let text = json!({
-        "id": frame.id.get().to_string(),
-        "kind": frame.kind.as_str(),
-        "audience": audience,
-        "data": frame.data,
-    });
+    let signal = match &frame.signal {
+        Some(signal) => Some(WrittenSignal::of(signal)?),
+        None => None,
+    };
+    let written = Written {
+        id: frame.id.get(),
+        kind: frame.kind.as_str().into(),
+        audience: frame.audience.iter().map(|one| one.as_row()).collect(),
+        data: frame.data.clone(),
+        signal,
+    };
     Some(Letter {
         id: frame.id.get(),
-        text: serde_json::to_string(&text).ok()?,
+        text: serde_json::to_string(&written).ok()?,
     })
 }
 
 /// The frame of a letter; `None` for one that only a newer version can read.
 pub(super) fn open(text: &str) -> Option<Frame> {
-    let Value::Object(mut letter) = serde_json::from_str(text).ok()? else {
-        return None;
+    let written: Written<'_> = serde_json::from_str(text).ok()?;
+    let audience = written.audience.iter().map(|one| Audience::from_row(one));
+    let signal = match written.signal {
+        Some(signal) => Some(signal.open()?),
+        None => None,
     };
-    let word = |letter: &Map<String, Value>, name: &str| {
-        letter.get(name).and_then(Value::as_str).map(str::to_owned)
-    };
-    let id: Uuid = word(&letter, "id")?.parse().ok()?;
-    let audience = letter.get("audience").and_then(Value::as_array)?;
-    let audience = audience
-        .iter()
-        .map(|one| one.as_str().and_then(Audience::from_row));
-    let audience: Vec<Audience> = audience.collect::<Option<_>>()?;
     Some(Frame {
-        id: id.into(),
-        kind: FrameKind::parse(word(&letter, "kind")?).ok()?,
-        audience,
-        data: match letter.remove("data")? {
-            Value::Object(data) => data,
-            _ => return None,
-        },
+        id: written.id.into(),
+        kind: FrameKind::parse(&*written.kind).ok()?,
+        audience: audience.collect::<Option<_>>()?,
+        data: written.data,
+        signal,
     })
 }
 
@@ -108,7 +162,7 @@ pub(super) async fn clear(connection: &mut Connection) -> StoreResult<()> {
 
 #[cfg(test)]
 mod tests {
-    use telemed_core::id::UserId;
+    #![allow(clippy::unwrap_used)]
 
     use super::*;
 
@@ -124,9 +178,26 @@ mod tests {
             data: [("text".to_owned(), "a\u{0}\"é".into())]
                 .into_iter()
                 .collect(),
+            signal: None,
         };
         let opened = letter(&frame).and_then(|letter| open(&letter.text));
-        assert_eq!(opened, Some(frame));
+        assert_eq!(opened.as_ref(), Some(&frame));
+        let signal = Frame {
+            kind: FrameKind::Signal,
+            data: Map::new(),
+            signal: Some(Box::new(PassedSignal {
+                call: Uuid::from_u128(8).into(),
+                kind: SignalKind::Offer,
+                seq: 9,
+                sender: UserId::from_row(1),
+                receiver: UserId::from_row(2),
+                device: DeviceId::new("desk \"1\"").unwrap(),
+                payload: JsonText::parse(r#"{"sdp":"v=0\r\n", "n":1e400}"#).unwrap(),
+            })),
+            ..frame
+        };
+        let opened = letter(&signal).and_then(|letter| open(&letter.text));
+        assert_eq!(opened, Some(signal));
         for odd in [
             "",
             "[]",

@@ -120,6 +120,7 @@ pub async fn contacts_are_told_and_nobody_else(scene: Arc<Scene>) {
 pub async fn a_dead_server_takes_its_leases_with_it(scene: Arc<Scene>) {
     let doctor = scene.open(&scene.doctor).await;
     let patient = scene.open(&scene.patient).await;
+    say(&scene, &scene.doctor, Away).await;
     let id = scene.talk().await;
     // Nobody renews the doctor's socket any more.
     scene.pass(59, &[&patient]).await;
@@ -130,9 +131,9 @@ pub async fn a_dead_server_takes_its_leases_with_it(scene: Arc<Scene>) {
     let presence = scene.engine.presence();
     let looked = presence.look(&scene.patient.actor, scene.doctor.id);
     assert_eq!(looked.await.unwrap().last_seen, Some(doctor.heard_at));
-    // A node that stood still and is back says its sockets anew.
+    // A node that stood still and is back says its sockets anew, and what was said of them.
     scene.renew(&[&doctor]).await;
-    assert_eq!(scene.seen(&scene.patient, &scene.doctor).await, Ok(Online));
+    assert_eq!(scene.seen(&scene.patient, &scene.doctor).await, Ok(Away));
 }
 
 pub async fn do_not_disturb_refuses_calls(scene: Arc<Scene>) {

@@ -20,6 +20,7 @@ use telemed_core::journal::{
 use telemed_core::notifications::MemoryNotifier;
 use telemed_core::page::PageRequest;
 use telemed_core::presence::{Lease, PresenceStatus};
+use telemed_core::value::JsonText;
 use telemed_core::{Code, Engine};
 use telemed_tests::build::{World, at};
 use telemed_tests::{Fixture, StoreUnderTest, engine};
@@ -178,6 +179,7 @@ impl Scene {
             kind: CallKind::Video,
             client_id: None,
             device: Some(from.device.clone()),
+            by_socket: false,
         }
     }
 
@@ -234,12 +236,10 @@ impl Scene {
         kind: SignalKind,
         text: &str,
     ) -> Result<(), Error> {
-        let payload = json!(text);
         let request = SendSignal {
             call: call.into(),
             kind,
-            size: payload.to_string().len(),
-            payload,
+            payload: JsonText::parse(&json!(text).to_string()).unwrap(),
             device: Some(person.device.clone()),
         };
         let calls = self.engine.calls();
@@ -355,14 +355,12 @@ impl Ear {
         let own = frames
             .into_iter()
             .filter(|frame| frame.audience == [Audience::User(to.id)])
-            .filter(|frame| frame.data["device"] == to.device.as_str());
-        own.map(|frame| {
-            let kind = frame.data["signal"].as_str().unwrap().to_owned();
-            let text = frame.data[kind.as_str()]
-                .as_str()
-                .unwrap_or("null")
-                .to_owned();
-            (frame.data["seq"].as_u64().unwrap(), kind, text)
+            .map(|frame| *frame.signal.unwrap())
+            .filter(|signal| (signal.receiver, &signal.device) == (to.id, &to.device));
+        own.map(|signal| {
+            let text: Option<String> = serde_json::from_str(signal.payload.as_str()).unwrap();
+            let text = text.unwrap_or_else(|| "null".to_owned());
+            (signal.seq, signal.kind.as_str().to_owned(), text)
         })
         .collect()
     }

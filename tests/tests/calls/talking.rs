@@ -200,6 +200,27 @@ pub async fn who_signals_elsewhere_is_connected_at_once(scene: Arc<Scene>) {
     scene.close(&socket).await;
 }
 
+pub async fn who_meets_over_a_socket_is_not_elsewhere(scene: Arc<Scene>) {
+    for by_socket in [false, true] {
+        let id = scene.begin(&scene.patient, &scene.doctor).await;
+        // His socket has no lease yet: it is said all the same.
+        let back = InitiateCall {
+            by_socket,
+            ..scene.call_to(&scene.patient, &scene.doctor)
+        };
+        let calls = scene.engine.calls();
+        let met = calls.initiate(&scene.doctor.actor, back).await.unwrap();
+        assert!(met.is_glare && met.call.id == id);
+        let expected = if by_socket {
+            CallState::Accepted
+        } else {
+            CallState::Connected
+        };
+        assert_eq!(met.call.progress.state, expected);
+        scene.hang_up(&scene.patient, id).await.unwrap();
+    }
+}
+
 pub async fn a_grade_that_changes_is_told_once(scene: Arc<Scene>) {
     let id = scene.begin(&scene.patient, &scene.doctor).await;
     let measure = async |round_trip: f64| {

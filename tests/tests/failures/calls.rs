@@ -11,6 +11,7 @@ use telemed_core::id::CallId;
 use telemed_core::journal::IdempotencyKey;
 use telemed_core::page::PageRequest;
 use telemed_core::presence::{Lease, PresenceStatus, SayPresence};
+use telemed_core::value::JsonText;
 use telemed_core::{Engine, Error};
 use telemed_tests::dump::Dump;
 use telemed_tests::engine;
@@ -46,6 +47,7 @@ fn initiate(scene: &Scene, client_id: Option<&str>) -> InitiateCall {
         kind: CallKind::Video,
         client_id: client_id.map(|id| ClientCallId::new(id).unwrap()),
         device: Some(device("phone")),
+        by_socket: false,
     }
 }
 
@@ -155,12 +157,10 @@ impl Operation {
                 calls.report_connected(patient, &reference()).await?;
             }
             Self::SendSignal => {
-                let payload = serde_json::json!("an offer");
                 let request = SendSignal {
                     call: reference(),
                     kind: SignalKind::Offer,
-                    size: payload.to_string().len(),
-                    payload,
+                    payload: JsonText::parse("\"an offer\"").unwrap(),
                     device: Some(device("phone")),
                 };
                 calls.signal(patient, request).await?;

@@ -134,6 +134,7 @@ fn frame(number: u128, length: usize) -> Frame {
         kind: FrameKind::Typing,
         audience: vec![Audience::User(telemed_core::id::UserId::from_row(3))],
         data: data.into_iter().collect(),
+        signal: None,
     }
 }
 

@@ -221,6 +221,7 @@ pub async fn schemas_are_apart(place: Place) {
     assert!(tables(&mut beside).await.is_empty());
     let (_, world) = &stores[0];
     let frame = |number| telemed_core::journal::Frame {
+        signal: None,
         id: telemed_core::id::EventId::new(uuid::Uuid::from_u128(number)),
         kind: telemed_core::journal::FrameKind::Typing,
         audience: Vec::new(),

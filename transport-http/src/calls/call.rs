@@ -92,6 +92,7 @@ pub(super) async fn initiate(
         kind,
         client_id,
         device,
+        by_socket: false,
     };
     let calls = state.engine.calls().keyed(key);
     let Initiated { call, is_glare } = calls.initiate(&actor, request).await?;

@@ -15,6 +15,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use super::hub::Hub;
 use super::member::Member;
 use super::news::{News, Voice, ring, users};
+use super::observer::Observed;
 
 /// How often it is seen whether credentials have ended.
 const ROUND: Duration = Duration::from_millis(500);
@@ -29,6 +30,7 @@ const REST: Duration = Duration::from_secs(1);
 pub(super) async fn run(
     hub: Weak<Hub>,
     engine: Engine,
+    observed: Observed,
     mut subscription: Subscription,
     mut alive: watch::Receiver<()>,
 ) {
@@ -48,11 +50,15 @@ pub(super) async fn run(
         let Some(hub) = hub.upgrade() else { return };
         match item {
             None => fanout.round(&hub).await,
-            Some(Some(item)) => fanout.tell(&hub, item).await,
+            Some(Some(item)) => {
+                observed.hand(&item);
+                fanout.tell(&hub, item).await;
+            }
             Some(None) => {
                 drop(hub);
                 sleep(REST).await;
                 subscription = fanout.engine.subscribe().await;
+                observed.hand(&SubscriptionItem::Lagged);
                 fanout.lagged = true;
             }
         }

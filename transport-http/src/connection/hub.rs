@@ -163,13 +163,11 @@ impl Hub {
                 let listening = fanout::run(
                     Arc::downgrade(self),
                     engine.clone(),
+                    observer::observe(engine),
                     subscription,
                     self.alive.subscribe(),
                 );
                 tokio::spawn(listening);
-                let subscription = engine.subscribe().await;
-                let observing = observer::run(engine.clone(), subscription, self.alive.subscribe());
-                tokio::spawn(observing);
                 let (sender, errands) = mpsc::unbounded_channel();
                 tokio::spawn(leases::keep(Arc::downgrade(self), engine.clone(), errands));
                 sender

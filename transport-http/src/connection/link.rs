@@ -14,15 +14,16 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
+use super::gathering::Gathering;
 use super::outbox::{Delivers, End, Outbox, Packet};
 
 /// How long a client may take nothing of what is sent to it.
 pub(crate) const STALL: Duration = Duration::from_secs(8);
 /// How long a client may take to answer that we close.
 const PARTING: Duration = Duration::from_secs(1);
-/// Bytes that are read at once; the library allocates them for every connection, and zeroes them
-/// for every read.
-const READ_BUFFER: usize = 2 * 1024;
+/// Bytes that the library asks for at once: it allocates them for every connection, and zeroes
+/// them each time. More than that is read in one piece all the same.
+const READ_BUFFER: usize = 1024;
 /// Bytes that are gathered before they are written.
 const WRITE_BUFFER: usize = 4 * 1024;
 /// What a ping carries that asks whether messages have arrived.
@@ -47,7 +48,7 @@ pub(crate) enum Heard {
 
 /// A WebSocket with at most one text on its way.
 pub(crate) struct Link {
-    socket: WebSocketStream<TokioIo<Upgraded>>,
+    socket: WebSocketStream<Gathering<TokioIo<Upgraded>>>,
     /// A text that the socket did not take yet.
     pending: Option<Message>,
     /// What was written and not asked about yet.
@@ -67,7 +68,7 @@ impl Link {
             .write_buffer_size(WRITE_BUFFER)
             .max_message_size(Some(most))
             .max_frame_size(Some(most));
-        let stream = TokioIo::new(upgraded);
+        let stream = Gathering::new(TokioIo::new(upgraded));
         Box::new(Self {
             socket: WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await,
             pending: None,

@@ -28,6 +28,8 @@ pub(crate) struct Member {
     pub(super) number: u64,
     user: UserId,
     actor: Actor,
+    /// The name of the device of its session.
+    session: Option<DeviceId>,
     outbox: Arc<Outbox>,
     voice: AtomicU8,
     expires_at: AtomicI64,
@@ -102,6 +104,10 @@ impl Member {
             number: 0,
             user: person.user(),
             actor: person.actor().clone(),
+            session: match person.actor() {
+                Actor::User(user) => Some(DeviceId::of_session(user.session)),
+                Actor::Anonymous(_) | Actor::System(_) => None,
+            },
             outbox,
             voice: AtomicU8::new(voice.number()),
             expires_at: AtomicI64::new(person.expires_at().micros()),
@@ -136,11 +142,7 @@ impl Member {
 
     /// Whether the socket is one of this device: by its name, or by the session.
     pub(super) fn is_of(&self, device: &DeviceId) -> bool {
-        let by_session = match &self.actor {
-            Actor::User(user) => DeviceId::of_session(user.session) == *device,
-            Actor::Anonymous(_) | Actor::System(_) => false,
-        };
-        by_session || self.standing().device.as_ref() == Some(device)
+        self.session.as_ref() == Some(device) || self.standing().device.as_ref() == Some(device)
     }
 
     pub(super) fn rename(&self, device: DeviceId) -> Renamed {

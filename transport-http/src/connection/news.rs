@@ -116,6 +116,13 @@ impl News {
     /// Something that passes, for sockets with these voices.
     pub(crate) fn of_frame(frame: &Frame, voices: &[Voice]) -> Self {
         let mut news = Self::empty(frame.id);
+        if let Some(signal) = &frame.signal {
+            // The same in all words.
+            let (to, text) = told::of_signal(frame.id, signal);
+            news.chat.push((to, text.into()));
+            news.calls.clone_from(&news.chat);
+            return news;
+        }
         for words in [Words::Chat, Words::Calls] {
             if voices.contains(&Voice::Events(words)) {
                 *news.packets_in(words) = packets(&told::of_frame(frame, words));

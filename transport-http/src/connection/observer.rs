@@ -1,47 +1,70 @@
 //! Has the calls whose signals pass this node follow what happens to them. It is a task of its
 //! own, which may wait for the store while sockets are told.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use telemed_core::Engine;
-use telemed_core::journal::{Subscription, SubscriptionItem};
-use tokio::sync::watch;
+use telemed_core::journal::SubscriptionItem;
+use tokio::sync::mpsc;
 use tokio::time::sleep;
 
+/// How much waits until it is observed.
+const WAITING: usize = 256;
 /// How long to wait before something that failed is tried again.
 const REST: Duration = Duration::from_secs(1);
 
-/// Observes until the hub is dropped.
-pub(super) async fn run(
+/// Hands the observer what concerns calls that it follows.
+pub(super) struct Observed {
     engine: Engine,
-    mut subscription: Subscription,
-    mut alive: watch::Receiver<()>,
-) {
-    engine.calls().attend();
-    loop {
-        let next = tokio::select! {
-            biased;
-            // Nothing is ever sent: it ends with the hub.
-            _ = alive.changed() => return,
-            next = subscription.next() => next,
-        };
-        let is_gone = next.is_none();
-        // What was missed is made good by a look at every call that is known.
-        let mut item = next.unwrap_or(SubscriptionItem::Lagged);
-        if is_gone {
-            tokio::select! {
-                _ = alive.changed() => return,
-                () = sleep(REST) => {}
-            }
-            subscription = engine.subscribe().await;
+    items: mpsc::Sender<SubscriptionItem>,
+    /// Something did not fit in. What waits is read to its end before this is looked at.
+    has_missed: Arc<AtomicBool>,
+}
+
+impl Observed {
+    /// Hands an item on, without waiting.
+    pub(super) fn hand(&self, item: &SubscriptionItem) {
+        if self.engine.calls().observes(item) && self.items.try_send(item.clone()).is_err() {
+            self.has_missed.store(true, Ordering::Release);
         }
-        while let Err(error) = engine.calls().observe(&item).await {
-            tracing::warn!(code = error.code.as_str(), "calls are followed later");
-            item = SubscriptionItem::Lagged;
-            tokio::select! {
-                _ = alive.changed() => return,
-                () = sleep(REST) => {}
+    }
+}
+
+/// Begins to observe what is handed over, until that can be dropped.
+pub(super) fn observe(engine: &Engine) -> Observed {
+    engine.calls().attend();
+    let (items, waiting) = mpsc::channel(WAITING);
+    let has_missed = Arc::new(AtomicBool::new(false));
+    tokio::spawn(run(engine.clone(), waiting, Arc::clone(&has_missed)));
+    Observed {
+        engine: engine.clone(),
+        items,
+        has_missed,
+    }
+}
+
+async fn run(
+    engine: Engine,
+    mut items: mpsc::Receiver<SubscriptionItem>,
+    has_missed: Arc<AtomicBool>,
+) {
+    while let Some(mut item) = items.recv().await {
+        loop {
+            match engine.calls().observe(&item).await {
+                Ok(()) if !has_missed.swap(false, Ordering::AcqRel) => break,
+                Ok(()) => {}
+                Err(error) => {
+                    tracing::warn!(code = error.code.as_str(), "calls are followed later");
+                    sleep(REST).await;
+                    if items.is_closed() {
+                        return;
+                    }
+                }
             }
+            // What was missed is made good by a look at every call that is known.
+            item = SubscriptionItem::Lagged;
         }
     }
 }

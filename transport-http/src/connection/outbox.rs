@@ -113,6 +113,8 @@ struct Inner {
     sender: Option<Waker>,
     /// The connection's task.
     task: Option<Waker>,
+    /// Who waits for room.
+    feeder: Option<Waker>,
     /// Who waits for the end.
     watcher: Option<Waker>,
 }
@@ -239,7 +241,7 @@ impl Outbox {
             inner.packets = VecDeque::new();
         }
         if inner.bytes <= self.most / 4 {
-            wake(&mut inner.task);
+            wake(&mut inner.feeder);
         }
         Poll::Ready(packet)
     }
@@ -250,7 +252,7 @@ impl Outbox {
         if inner.bytes <= self.most / 4 {
             return Poll::Ready(());
         }
-        remember(&mut inner.task, context);
+        remember(&mut inner.feeder, context);
         Poll::Pending
     }
 
@@ -274,7 +276,7 @@ impl Outbox {
                 texts.push(packet.text);
             }
         }
-        wake(&mut inner.task);
+        wake(&mut inner.feeder);
         texts
     }
 

@@ -122,7 +122,8 @@ impl Person {
         if self.known_at.elapsed() < FRESH && engine.now() < self.expires_at {
             return Ok(());
         }
-        self.recheck(engine).await
+        // Apart: it is seldom, and would be room in every task.
+        Box::pin(self.recheck(engine)).await
     }
 }
 

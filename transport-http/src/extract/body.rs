@@ -4,6 +4,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use telemed_core::error::{Code, Error};
 use telemed_core::value::Issue;
@@ -239,6 +240,22 @@ pub(crate) fn from_object<T: DeserializeOwned>(value: serde_json::Value) -> Resu
     }
     serde_path_to_error::deserialize(value)
         .map_err(|error| Error::wrong_shape(vec![json_issue(&error)]))
+}
+
+/// An object as a JSON text.
+///
+/// # Errors
+/// A wrong shape that names the field.
+pub(crate) fn from_text<'t, T: Deserialize<'t>>(json: &'t str) -> Result<T, Error> {
+    if !json.starts_with('{') {
+        return Err(whole_body("must be an object"));
+    }
+    // Where nothing is wrong, nobody has to know where it would be.
+    serde_json::from_str(json).or_else(|_| {
+        let mut deserializer = serde_json::Deserializer::from_str(json);
+        serde_path_to_error::deserialize(&mut deserializer)
+            .map_err(|error| Error::wrong_shape(vec![json_issue(&error)]))
+    })
 }
 
 fn whole_body(message: &'static str) -> Error {

@@ -11,15 +11,17 @@ use telemed_core::error::Error;
 use telemed_core::id::AppointmentId;
 use telemed_core::limits::LimitName;
 use telemed_core::presence::{DeviceType, PresenceStatus, SayPresence};
-use telemed_core::value::{Checks, ValueError};
+use telemed_core::value::Checks;
 
 use super::commands::Done;
+use super::packet::Payload;
+use super::signal::opaque;
 use crate::auth::HasEngine;
 use crate::calls::{
     DeclineReason, QualityBody, RecordedLine, call_kind, current_call, ice_lines, whole_seconds,
 };
 use crate::connection::{Joined, Person, Sockets};
-use crate::extract::{Figure, Id, Skip, from_object, present, unless_blank};
+use crate::extract::{Figure, Id, Skip, unless_blank};
 
 /// Who asks: somebody, on a socket.
 #[derive(Clone, Copy)]
@@ -81,8 +83,8 @@ struct InitiateBody {
     device_id: Option<String>,
 }
 
-pub(super) async fn initiate(asker: Asker<'_>, payload: Value) -> Result<Done, Error> {
-    let body: InitiateBody = from_object(payload)?;
+pub(super) async fn initiate(asker: Asker<'_>, payload: Payload<'_>) -> Result<Done, Error> {
+    let body: InitiateBody = payload.read()?;
     let mut checks = Checks::new();
     let callee = checks.required("callee_id", body.callee_id, Id::typed);
     let appointment = checks.optional("appointment_id", body.appointment_id, Id::typed);
@@ -98,6 +100,7 @@ pub(super) async fn initiate(asker: Asker<'_>, payload: Value) -> Result<Done, E
         kind,
         client_id,
         device: asker.device(device),
+        by_socket: true,
     };
     let calls = asker.engine().calls();
     let Initiated { call, is_glare } = calls.initiate(asker.person.actor(), request).await?;
@@ -117,8 +120,8 @@ struct CallBody {
     last_seq: Option<Skip>,
 }
 
-pub(super) async fn accept(asker: Asker<'_>, payload: Value) -> Result<Done, Error> {
-    let body: CallBody = from_object(payload)?;
+pub(super) async fn accept(asker: Asker<'_>, payload: Payload<'_>) -> Result<Done, Error> {
+    let body: CallBody = payload.read()?;
     let mut checks = Checks::new();
     let call = reference(&mut checks, body.call_id);
     let device = named(&mut checks, body.device_id);
@@ -136,8 +139,8 @@ pub(super) async fn accept(asker: Asker<'_>, payload: Value) -> Result<Done, Err
     Ok(Done::with(data))
 }
 
-pub(super) async fn decline(asker: Asker<'_>, payload: Value) -> Result<Done, Error> {
-    let body: CallBody = from_object(payload)?;
+pub(super) async fn decline(asker: Asker<'_>, payload: Payload<'_>) -> Result<Done, Error> {
+    let body: CallBody = payload.read()?;
     let mut checks = Checks::new();
     let call = reference(&mut checks, body.call_id);
     let reason = unless_blank(body.reason);
@@ -149,8 +152,8 @@ pub(super) async fn decline(asker: Asker<'_>, payload: Value) -> Result<Done, Er
     Ok(Done::with(over(&asker, &call)))
 }
 
-pub(super) async fn end(asker: Asker<'_>, payload: Value) -> Result<Done, Error> {
-    let body: CallBody = from_object(payload)?;
+pub(super) async fn end(asker: Asker<'_>, payload: Payload<'_>) -> Result<Done, Error> {
+    let body: CallBody = payload.read()?;
     let mut checks = Checks::new();
     let call = reference(&mut checks, body.call_id);
     let reported_duration = checks.optional("duration", body.duration, whole_seconds);
@@ -175,8 +178,8 @@ fn over(asker: &Asker<'_>, call: &Call) -> Value {
     })
 }
 
-pub(super) async fn connected(asker: Asker<'_>, payload: Value) -> Result<Done, Error> {
-    let body: CallBody = from_object(payload)?;
+pub(super) async fn connected(asker: Asker<'_>, payload: Payload<'_>) -> Result<Done, Error> {
+    let body: CallBody = payload.read()?;
     let mut checks = Checks::new();
     let call = reference(&mut checks, body.call_id);
     let call = checks.finish(call)?;
@@ -188,8 +191,8 @@ pub(super) async fn connected(asker: Asker<'_>, payload: Value) -> Result<Done, 
     })))
 }
 
-pub(super) async fn resume(asker: Asker<'_>, payload: Value) -> Result<Done, Error> {
-    let body: CallBody = from_object(payload)?;
+pub(super) async fn resume(asker: Asker<'_>, payload: Payload<'_>) -> Result<Done, Error> {
+    let body: CallBody = payload.read()?;
     let mut checks = Checks::new();
     let call = reference(&mut checks, body.call_id);
     let device = named(&mut checks, body.device_id);
@@ -205,52 +208,30 @@ pub(super) async fn resume(asker: Asker<'_>, payload: Value) -> Result<Done, Err
     Ok(Done::with(asker.shown(&call)))
 }
 
-#[derive(Deserialize)]
-struct SignalBody {
-    call_id: Option<String>,
-    offer: Option<Value>,
-    answer: Option<Value>,
-    #[serde(default, deserialize_with = "present")]
-    candidate: Option<Option<Value>>,
-    device_id: Option<String>,
-}
-
 pub(super) async fn signal(
     asker: Asker<'_>,
-    payload: Value,
+    payload: Payload<'_>,
     kind: SignalKind,
 ) -> Result<Done, Error> {
-    let body: SignalBody = from_object(payload)?;
-    let mut checks = Checks::new();
-    let call = reference(&mut checks, body.call_id);
-    let payload = match kind {
-        SignalKind::Offer => checks.required("offer", body.offer, opaque),
-        SignalKind::Answer => checks.required("answer", body.answer, opaque),
-        // There are no more of them: it says so by a null.
-        SignalKind::Candidate => checks.required("candidate", body.candidate, |candidate| {
-            candidate.map_or(Ok(Value::Null), opaque)
-        }),
+    let body = match payload {
+        Payload::Signal(body) => body,
+        other => other.read()?,
     };
+    let mut checks = Checks::new();
+    let handed = body.payload(kind);
+    let call = reference(&mut checks, body.call_id);
+    let payload = checks.required(kind.as_str(), handed, opaque);
     let device = named(&mut checks, body.device_id);
     let (call, payload) = checks.finish(call.zip(payload))?;
     let request = SendSignal {
         call,
         kind,
-        size: payload.to_string().len(),
         payload,
         device: asker.device(device),
     };
     let calls = asker.engine().calls();
     let call = calls.signal(asker.person.actor(), request).await?;
     Ok(Done::with(json!({"call_id": call.to_string()})))
-}
-
-/// What nobody looks into, but that it may be what it is said to be.
-fn opaque(value: Value) -> Result<Value, ValueError> {
-    match value {
-        Value::Object(_) | Value::String(_) => Ok(value),
-        _ => Err("must be an object or a text".into()),
-    }
 }
 
 #[derive(Deserialize)]
@@ -262,8 +243,8 @@ struct PresenceBody {
     device_type: Option<String>,
 }
 
-pub(super) async fn presence(asker: Asker<'_>, payload: Value) -> Result<Done, Error> {
-    let body: PresenceBody = from_object(payload)?;
+pub(super) async fn presence(asker: Asker<'_>, payload: Payload<'_>) -> Result<Done, Error> {
+    let body: PresenceBody = payload.read()?;
     let mut checks = Checks::new();
     let status = unless_blank(body.status);
     let status = checks.required("status", status, PresenceStatus::parse);
@@ -294,9 +275,9 @@ pub(super) async fn presence(asker: Asker<'_>, payload: Value) -> Result<Done, E
     })))
 }
 
-pub(super) async fn quality(asker: Asker<'_>, payload: Value) -> Result<Done, Error> {
-    let measured: QualityBody = from_object(payload.clone())?;
-    let body: CallBody = from_object(payload)?;
+pub(super) async fn quality(asker: Asker<'_>, payload: Payload<'_>) -> Result<Done, Error> {
+    let measured: QualityBody = payload.read()?;
+    let body: CallBody = payload.read()?;
     let mut checks = Checks::new();
     let call = reference(&mut checks, body.call_id);
     let call = checks.finish(call)?;

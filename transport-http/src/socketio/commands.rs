@@ -15,10 +15,11 @@ use telemed_core::value::Checks;
 
 use super::calling::{self, Asker};
 use super::events::Command;
+use super::packet::Payload;
 use crate::auth::HasEngine;
 use crate::calls::MessageLine;
 use crate::connection::{Person, Sockets};
-use crate::extract::{Flag, Id, UuidId, from_object, unless_blank};
+use crate::extract::{Flag, Id, UuidId, unless_blank};
 
 /// What a command has done.
 pub(super) struct Done {
@@ -51,35 +52,40 @@ impl Done {
 ///
 /// # Errors
 /// What the operation refuses.
-pub(super) async fn run(command: Command, asker: Asker<'_>, payload: Value) -> Result<Done, Error> {
+pub(super) async fn run(
+    command: Command,
+    asker: Asker<'_>,
+    payload: Payload<'_>,
+) -> Result<Done, Error> {
     let Asker {
         sockets, person, ..
     } = asker;
     sockets.spend(LimitName::Writes, person).await?;
     let engine = sockets.engine();
+    // What waits for the store is apart: signals are many, and most of them wait for nothing.
     match command {
         Command::Register => register(person, payload),
-        Command::Join => join(engine, person, payload).await,
+        Command::Join => Box::pin(join(engine, person, payload)).await,
         Command::Leave => {
             let conversation = conversation_of(payload)?;
             let data = json!({"conversation_id": conversation.to_string(), "status": "success"});
             Ok(Done::answered("conversation_left", data))
         }
-        Command::Typing => typing(engine, person, payload, None).await,
-        Command::TypingStart => typing(engine, person, payload, Some(true)).await,
-        Command::TypingStop => typing(engine, person, payload, Some(false)).await,
-        Command::Send => send(sockets, person, payload).await,
-        Command::Delivered => mark(engine, person, payload, ReceiptKind::Delivered).await,
-        Command::Read => mark(engine, person, payload, ReceiptKind::Read).await,
-        Command::Initiate => calling::initiate(asker, payload).await,
-        Command::Accept => calling::accept(asker, payload).await,
-        Command::Decline => calling::decline(asker, payload).await,
-        Command::End => calling::end(asker, payload).await,
-        Command::Connected => calling::connected(asker, payload).await,
-        Command::Resume => calling::resume(asker, payload).await,
+        Command::Typing => Box::pin(typing(engine, person, payload, None)).await,
+        Command::TypingStart => Box::pin(typing(engine, person, payload, Some(true))).await,
+        Command::TypingStop => Box::pin(typing(engine, person, payload, Some(false))).await,
+        Command::Send => Box::pin(send(sockets, person, payload)).await,
+        Command::Delivered => Box::pin(mark(engine, person, payload, ReceiptKind::Delivered)).await,
+        Command::Read => Box::pin(mark(engine, person, payload, ReceiptKind::Read)).await,
+        Command::Initiate => Box::pin(calling::initiate(asker, payload)).await,
+        Command::Accept => Box::pin(calling::accept(asker, payload)).await,
+        Command::Decline => Box::pin(calling::decline(asker, payload)).await,
+        Command::End => Box::pin(calling::end(asker, payload)).await,
+        Command::Connected => Box::pin(calling::connected(asker, payload)).await,
+        Command::Resume => Box::pin(calling::resume(asker, payload)).await,
         Command::Signal(kind) => calling::signal(asker, payload, kind).await,
-        Command::Presence => calling::presence(asker, payload).await,
-        Command::Quality => calling::quality(asker, payload).await,
+        Command::Presence => Box::pin(calling::presence(asker, payload)).await,
+        Command::Quality => Box::pin(calling::quality(asker, payload)).await,
     }
 }
 
@@ -88,8 +94,8 @@ struct WhoBody {
     user_id: Option<Id>,
 }
 
-fn register(person: &Person, payload: Value) -> Result<Done, Error> {
-    let body: WhoBody = from_object(payload)?;
+fn register(person: &Person, payload: Payload<'_>) -> Result<Done, Error> {
+    let body: WhoBody = payload.read()?;
     let mut checks = Checks::new();
     let user = checks.required("user_id", body.user_id, Id::typed::<UserId>);
     if checks.finish(user)? != person.user() {
@@ -112,11 +118,11 @@ fn conversation(body: &ConversationBody) -> Result<ConversationId, Error> {
     checks.finish(id)
 }
 
-fn conversation_of(payload: Value) -> Result<ConversationId, Error> {
-    conversation(&from_object(payload)?)
+fn conversation_of(payload: Payload<'_>) -> Result<ConversationId, Error> {
+    conversation(&payload.read()?)
 }
 
-async fn join(engine: &Engine, person: &Person, payload: Value) -> Result<Done, Error> {
+async fn join(engine: &Engine, person: &Person, payload: Payload<'_>) -> Result<Done, Error> {
     let id = conversation_of(payload)?;
     let found = engine.messaging().conversation(person.actor(), id).await;
     found.map_err(|error| match error.code {
@@ -133,10 +139,10 @@ async fn join(engine: &Engine, person: &Person, payload: Value) -> Result<Done, 
 async fn typing(
     engine: &Engine,
     person: &Person,
-    payload: Value,
+    payload: Payload<'_>,
     is_typing: Option<bool>,
 ) -> Result<Done, Error> {
-    let body: ConversationBody = from_object(payload)?;
+    let body: ConversationBody = payload.read()?;
     let id = conversation(&body)?;
     let told = body.is_typing.is_some_and(|Flag(is_typing)| is_typing);
     let is_typing = is_typing.unwrap_or(told);
@@ -159,8 +165,8 @@ struct MessageIn {
     client_msg_id: Option<String>,
 }
 
-async fn send(sockets: &Sockets, person: &Person, payload: Value) -> Result<Done, Error> {
-    let body: MessageIn = from_object(payload)?;
+async fn send(sockets: &Sockets, person: &Person, payload: Payload<'_>) -> Result<Done, Error> {
+    let body: MessageIn = payload.read()?;
     let engine = sockets.engine();
     let mut checks = Checks::new();
     let conversation = body.conversation_id;
@@ -199,10 +205,10 @@ struct MarkBody {
 async fn mark(
     engine: &Engine,
     person: &Person,
-    payload: Value,
+    payload: Payload<'_>,
     kind: ReceiptKind,
 ) -> Result<Done, Error> {
-    let body: MarkBody = from_object(payload)?;
+    let body: MarkBody = payload.read()?;
     let mut checks = Checks::new();
     let id = checks.required("message_id", body.message_id, MessageId::typed);
     let id = checks.finish(id)?;

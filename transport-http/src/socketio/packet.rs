@@ -6,10 +6,17 @@
 //! count of binary attachments, a namespace, the number of an acknowledgement, and JSON, each of
 //! them only where it is needed. There is one namespace here, and no binary.
 
-use serde::Serialize;
+use std::borrow::Cow;
+use std::fmt::{self, Write};
+
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
+use telemed_core::error::Error;
 
 use super::events::is_server_event;
+use super::signal::{SignalBody, Signalled};
+use crate::extract::from_text;
 
 /// What stands between the packets of one HTTP body.
 pub(crate) const SEPARATOR: char = '\u{1e}';
@@ -63,7 +70,8 @@ impl<'t> EnginePacket<'t> {
 }
 
 /// A Socket.IO packet of a client.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
+#[cfg_attr(test, derive(PartialEq))]
 pub(crate) struct SocketPacket<'t> {
     /// The namespace; `/` if it is not named.
     pub(crate) namespace: &'t str,
@@ -71,8 +79,35 @@ pub(crate) struct SocketPacket<'t> {
     pub(crate) kind: SocketKind<'t>,
 }
 
+/// What an event of a client carries: the first thing after its name.
+#[derive(Clone, Debug)]
+#[cfg_attr(test, derive(PartialEq))]
+pub(crate) enum Payload<'t> {
+    /// Nothing.
+    Nothing,
+    /// A JSON text.
+    Json(&'t str),
+    /// Something for the other device of a call.
+    Signal(SignalBody<'t>),
+}
+
+impl<'t> Payload<'t> {
+    /// What it says; nothing is an object without fields.
+    ///
+    /// # Errors
+    /// A wrong shape that names the field.
+    pub(crate) fn read<T: Deserialize<'t>>(&self) -> Result<T, Error> {
+        match self {
+            Self::Json(json) => from_text(json),
+            // What is a signal is read already, and nothing else reads one.
+            Self::Nothing | Self::Signal(_) => from_text("{}"),
+        }
+    }
+}
+
 /// What a Socket.IO packet of a client is.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
+#[cfg_attr(test, derive(PartialEq))]
 pub(crate) enum SocketKind<'t> {
     /// It wants to connect, with what it authenticates with.
     Connect(Value),
@@ -81,9 +116,9 @@ pub(crate) enum SocketKind<'t> {
     /// An event, and the number under which it wants to be acknowledged.
     Event {
         /// The name.
-        name: String,
+        name: Cow<'t, str>,
         /// What stands after the name.
-        arguments: Vec<Value>,
+        payload: Payload<'t>,
         /// The number.
         id: Option<u64>,
         /// The JSON as it came: its length is limited by event.
@@ -170,24 +205,39 @@ fn auth(json: &str) -> Result<Value, Malformed> {
     }
 }
 
-fn list(json: &str) -> Result<Vec<Value>, Malformed> {
-    match serde_json::from_str(json) {
-        Ok(Value::Array(items)) => Ok(items),
-        _ => Err(Malformed),
-    }
+/// The items of a list, each as it came.
+fn list(json: &str) -> Result<Vec<&str>, Malformed> {
+    let items: Vec<&RawValue> = serde_json::from_str(json).map_err(|_| Malformed)?;
+    Ok(items.into_iter().map(RawValue::get).collect())
 }
 
 fn event(id: Option<u64>, json: &str) -> Result<SocketKind<'_>, Malformed> {
-    let mut items = list(json)?.into_iter();
-    let name = match items.next() {
-        Some(Value::String(name)) => name,
+    if let Some(Signalled { name, body }) = Signalled::read(json) {
+        return Ok(SocketKind::Event {
+            name: Cow::Borrowed(name),
+            payload: Payload::Signal(body),
+            id,
+            json,
+        });
+    }
+    let items = list(json)?;
+    let name = match items.first().copied() {
+        Some(text) if text.starts_with('"') => {
+            Cow::Owned(serde_json::from_str(text).map_err(|_| Malformed)?)
+        }
         // Names may be numbers.
-        Some(Value::Number(name)) => name.to_string(),
+        Some(number) if number.starts_with(|c: char| c == '-' || c.is_ascii_digit()) => {
+            Cow::Borrowed(number)
+        }
         _ => return Err(Malformed),
+    };
+    let payload = match items.get(1).copied() {
+        None | Some("null") => Payload::Nothing,
+        Some(json) => Payload::Json(json),
     };
     Ok(SocketKind::Event {
         name,
-        arguments: items.collect(),
+        payload,
         id,
         json,
     })
@@ -200,6 +250,23 @@ pub(crate) fn event_text(name: &'static str, data: &impl Serialize) -> String {
         "{name} is not in the table of events"
     );
     encoded(name, data)
+}
+
+/// An event of the server whose payload is JSON already.
+/// `length` is about how long it is.
+pub(crate) fn written_event_text(
+    name: &'static str,
+    length: usize,
+    json: fmt::Arguments<'_>,
+) -> String {
+    debug_assert!(
+        is_server_event(name),
+        "{name} is not in the table of events"
+    );
+    let mut text = String::with_capacity(length + 256);
+    // It is written into memory.
+    let _ = write!(text, r#"42["{name}",{json}]"#);
+    text
 }
 
 fn encoded(name: &str, data: &impl Serialize) -> String {

@@ -19,7 +19,7 @@ use super::calling::Asker;
 use super::commands;
 use super::events::{ClientEvent, client_event};
 use super::packet::{
-    DISCONNECTED, EnginePacket, PING, SocketKind, SocketPacket, ack_text, connected_text,
+    DISCONNECTED, EnginePacket, PING, Payload, SocketKind, SocketPacket, ack_text, connected_text,
     event_text, refused_text,
 };
 use super::sid::Sid;
@@ -318,12 +318,12 @@ impl Session {
             (
                 SocketKind::Event {
                     name,
-                    arguments,
+                    payload,
                     id,
                     json,
                 },
                 "/",
-            ) => self.event(&name, arguments, id, json.len()).await,
+            ) => self.event(&name, payload, id, json.len()).await,
             _ => Err(End::Protocol),
         }
     }
@@ -391,7 +391,7 @@ impl Session {
     async fn event(
         &mut self,
         name: &str,
-        arguments: Vec<Value>,
+        payload: Payload<'_>,
         id: Option<u64>,
         length: usize,
     ) -> Result<(), End> {
@@ -410,10 +410,6 @@ impl Session {
         if let Some(words) = event.words.filter(|_| known.words_follow) {
             known.joined.speak(Voice::Events(words));
         }
-        let payload = match arguments.into_iter().next() {
-            None | Some(Value::Null) => Value::Object(Map::new()),
-            Some(payload) => payload,
-        };
         match command(&self.sockets, known, event, payload).await {
             Ok(done) => {
                 if let Some((name, data)) = &done.event {
@@ -533,7 +529,7 @@ async fn command(
     sockets: &Sockets,
     known: &mut Known,
     event: &ClientEvent,
-    payload: Value,
+    payload: Payload<'_>,
 ) -> Result<commands::Done, Error> {
     known.person.still_good(sockets.engine()).await?;
     let asker = Asker {

@@ -1,11 +1,13 @@
 //! What passes: typing, signals, quality and presence.
 
 use serde_json::{Map, Value};
-use telemed_core::calls::{DeviceId, SignalKind};
-use telemed_core::journal::{Audience, Frame, FrameKind};
+use telemed_core::calls::SignalKind;
+use telemed_core::id::EventId;
+use telemed_core::journal::{Frame, FrameKind, PassedSignal};
 use telemed_core::presence::PresenceStatus;
 
 use super::{To, Told, Words, named, number};
+use crate::socketio::packet::written_event_text;
 
 /// What is told of something that passes, in order.
 pub(crate) fn of_frame(frame: &Frame, words: Words) -> Vec<Told> {
@@ -16,9 +18,8 @@ pub(crate) fn of_frame(frame: &Frame, words: Words) -> Vec<Told> {
     let mut told = match (frame.kind, words) {
         (FrameKind::Typing, Words::Chat) => vec![as_it_is("user_typing")],
         (FrameKind::Typing, Words::Calls) => vec![as_it_is("chat:typing")],
-        (FrameKind::Signal, _) => signal(frame).into_iter().collect(),
-        // What nodes tell each other.
-        (FrameKind::SignalsWanted, _) => Vec::new(),
+        // A signal is written as it came, and what nodes tell each other is for nobody else.
+        (FrameKind::Signal | FrameKind::SignalsWanted, _) => Vec::new(),
         (FrameKind::QualityRecorded, _) => vec![as_it_is("quality:recorded")],
         (FrameKind::QualityChanged, _) => vec![as_it_is("quality:changed")],
         (FrameKind::PresenceChanged, _) => presence(frame),
@@ -27,22 +28,32 @@ pub(crate) fn of_frame(frame: &Frame, words: Words) -> Vec<Told> {
     told
 }
 
-/// An offer, an answer or a candidate: for the device that is bound to the call, and for no other.
-fn signal(frame: &Frame) -> Option<Told> {
-    let word = |name: &str| frame.data.get(name).and_then(Value::as_str);
-    let kind = SignalKind::parse(word("signal")?).ok()?;
-    let device = DeviceId::new(word("device")?).ok()?;
-    let Audience::User(receiver) = frame.audience.first()?;
+/// What is told of an offer, an answer or a candidate: for the device that is bound to the call
+/// and for no other, and the text of its event.
+pub(crate) fn of_signal(id: EventId, signal: &PassedSignal) -> (To, String) {
+    let PassedSignal {
+        call,
+        kind,
+        seq,
+        sender,
+        payload,
+        ..
+    } = signal;
     let name = match kind {
         SignalKind::Offer => "webrtc:offer",
         SignalKind::Answer => "webrtc:answer",
         SignalKind::Candidate => "webrtc:ice",
     };
-    Some(Told {
-        data: chosen(&frame.data, &["call_id", kind.as_str(), "sender_id", "seq"]),
-        to: To::Device(*receiver, device),
-        ..named(name)
-    })
+    let (kind, payload) = (kind.as_str(), payload.as_str());
+    // Written by hand: it is long, and goes out as it came in.
+    let text = written_event_text(
+        name,
+        payload.len(),
+        format_args!(
+            r#"{{"call_id":"{call}","event_id":"{id}","sender_id":{sender},"seq":{seq},"{kind}":{payload}}}"#
+        ),
+    );
+    (To::Device(signal.receiver, signal.device.clone()), text)
 }
 
 /// A change of presence, and whether somebody came or went by it.

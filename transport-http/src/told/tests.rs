@@ -188,6 +188,7 @@ fn typing_has_one_name_in_each_family() {
         data: object(
             &json!({"conversation_id": "c", "user_id": 7, "user_name": "A", "is_typing": true}),
         ),
+        signal: None,
     };
     for (words, name) in [(Words::Chat, "user_typing"), (Words::Calls, "chat:typing")] {
         let told = of_frame(&frame, words).remove(0);

@@ -259,6 +259,7 @@ impl House {
             kind: CallKind::Video,
             client_id: None,
             device: None,
+            by_socket: false,
         };
         let calls = self.engine.calls();
         let call = calls.initiate(&self.patient, request).await.unwrap().call;

@@ -42,8 +42,7 @@ fn call(state: CallState, version: u64) -> Call {
 fn signal(kind: SignalKind, size: usize) -> Signal {
     Signal {
         kind,
-        payload: Value::from(size),
-        size,
+        payload: JsonText::parse(&"7".repeat(size)).expect("JSON"),
     }
 }
 
@@ -95,7 +94,7 @@ impl House {
 }
 
 fn shown(outgoing: &[Outgoing]) -> Vec<(u64, SignalKind, usize)> {
-    let one = |one: &Outgoing| (one.seq, one.signal.kind, one.signal.size);
+    let one = |one: &Outgoing| (one.seq, one.signal.kind, one.signal.payload.as_str().len());
     outgoing.iter().map(one).collect()
 }
 

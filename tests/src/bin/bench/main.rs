@@ -26,7 +26,8 @@
 //! `tests/clients/prepare server` installs; and `idle`, what a socket costs that says nothing, with
 //! 5,000 of them, beside Node's, too.
 //!
-//! `signals` prints how many candidates and how many offers pass between the devices of calls,
+//! `signals` prints how many candidates, how many offers, and how many of both as a call has them
+//! (ten candidates for a description) pass between the devices of calls,
 //! beside the bare relay.
 //!
 //! `calls` prints how long it takes from a call's beginning until two pages of a real browser see

@@ -16,39 +16,59 @@ const CANDIDATE: &str = r#"{"candidate":"candidate:2654361041 1 udp 2113937151 1
 /// The length of the description that a browser makes of a camera and a microphone.
 const DESCRIPTION: usize = 6_000;
 
+/// What every event of them shows.
+const SHOWS: &str = "webrtc:";
+/// Candidates for each description, as a browser with a few networks has them.
+const CANDIDATES: usize = 10;
+
 /// What is handed on.
 struct Kind {
     what: &'static str,
-    event: &'static str,
     /// Of each pair in a round.
     each: usize,
-    payload: String,
+    /// In turn: the event and what it carries.
+    events: Vec<(&'static str, String)>,
 }
 
 impl Kind {
-    fn all() -> [Self; 2] {
+    fn all() -> [Self; 3] {
         // A line of it as it goes into JSON.
         let line = r"a=rtpmap:96 VP8/90000\r\n";
         let sdp = line.repeat(DESCRIPTION / line.len());
+        let candidate = ("webrtc:ice", format!("\"candidate\":{CANDIDATE}"));
+        let offer = format!("\"offer\":{{\"type\":\"offer\",\"sdp\":\"{sdp}\"}}");
+        let offer = ("webrtc:offer", offer);
+        let mut call = vec![offer.clone()];
+        call.resize(1 + CANDIDATES, candidate.clone());
         [
             Self {
                 what: "candidates",
-                event: "webrtc:ice",
                 each: 3_000,
-                payload: format!("\"candidate\":{CANDIDATE}"),
+                events: vec![candidate],
             },
             Self {
                 what: "offers",
-                event: "webrtc:offer",
-                each: 1_000,
-                payload: format!("\"offer\":{{\"type\":\"offer\",\"sdp\":\"{sdp}\"}}"),
+                each: 3_000,
+                events: vec![offer],
+            },
+            Self {
+                what: "of a call",
+                each: 3_300,
+                events: call,
             },
         ]
     }
 
-    fn text(&self, call: &str) -> String {
-        let Self { event, payload, .. } = self;
-        format!("42[\"{event}\",{{\"call_id\":\"{call}\",{payload}}}]")
+    fn texts(&self, call: &str) -> Vec<String> {
+        let text = |(event, payload): &(&str, String)| {
+            format!("42[\"{event}\",{{\"call_id\":\"{call}\",{payload}}}]")
+        };
+        self.events.iter().map(text).collect()
+    }
+
+    fn bytes(&self) -> usize {
+        let all: usize = self.events.iter().map(|(_, payload)| payload.len()).sum();
+        all / self.events.len()
     }
 }
 
@@ -62,17 +82,17 @@ pub async fn run(options: &Options) {
     let (server, relay) = (house.serve(), Child::relay(None));
     for kind in Kind::all() {
         println!(
-            "\nSignals: {PAIRS} calls, {} {} of {} bytes each, {} rounds (median, least to most)",
+            "\nSignals: {PAIRS} calls, {} {}, of {} bytes on an average, {} rounds (median, least to most)",
             kind.each,
             kind.what,
-            kind.payload.len(),
+            kind.bytes(),
             options.rounds
         );
         let mut comparison = Comparison::new();
         // A round of each before, which does not count.
         for round in 0..=options.rounds {
-            let text = kind.text("01936c5e-0000-7000-8000-000000000000");
-            let pairs = passing::relayed(&relay, PAIRS, &text, kind.event).await;
+            let texts = kind.texts("01936c5e-0000-7000-8000-000000000000");
+            let pairs = passing::relayed(&relay, PAIRS, &texts, SHOWS).await;
             let bare = passing::rate(&relay, pairs, kind.each).await;
             let ours = ours(&house, &server, &kind).await;
             if round > 0 {
@@ -146,8 +166,8 @@ async fn connected(server: &Child, talk: &Talk, kind: &Kind) -> (Pair, String) {
     let pair = Pair {
         sender,
         receiver,
-        text: kind.text(call),
-        shows: kind.event,
+        texts: kind.texts(call),
+        shows: SHOWS,
     };
     (pair, call.to_owned())
 }

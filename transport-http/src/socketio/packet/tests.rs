@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::json;
+use telemed_core::calls::SignalKind;
 
 use super::*;
 
@@ -81,9 +82,9 @@ fn a_client_disconnects() {
 
 #[test]
 fn events_and_acknowledgements() {
-    let event = |name: &str, arguments, id, json| SocketKind::Event {
-        name: name.to_owned(),
-        arguments,
+    let event = |name: &'static str, payload, id, json| SocketKind::Event {
+        name: name.into(),
+        payload,
         id,
         json,
     };
@@ -91,22 +92,81 @@ fn events_and_acknowledgements() {
         socket(r#"2["hello",1,{"a":[true]}]"#).kind,
         event(
             "hello",
-            vec![json!(1), json!({"a": [true]})],
+            Payload::Json("1"),
             None,
             r#"["hello",1,{"a":[true]}]"#
         )
     );
     assert_eq!(
         socket(r#"2456["ping"]"#).kind,
-        event("ping", vec![], Some(456), r#"["ping"]"#)
+        event("ping", Payload::Nothing, Some(456), r#"["ping"]"#)
     );
     assert_eq!(
         socket(r#"2/admin,456["ping"]"#).kind,
-        event("ping", vec![], Some(456), r#"["ping"]"#)
+        event("ping", Payload::Nothing, Some(456), r#"["ping"]"#)
     );
-    assert_eq!(socket("2[7]").kind, event("7", vec![], None, "[7]"));
+    assert_eq!(
+        socket("2[7]").kind,
+        event("7", Payload::Nothing, None, "[7]")
+    );
+    let spaced = r#"["a\u0062", {"a": [true]} ]"#;
+    assert_eq!(
+        socket(&format!("2{spaced}")).kind,
+        event("ab", Payload::Json(r#"{"a": [true]}"#), None, spaced)
+    );
+    assert_eq!(
+        socket(r#"2["a",null]"#).kind,
+        event("a", Payload::Nothing, None, r#"["a",null]"#)
+    );
     assert_eq!(socket("3456[]").kind, SocketKind::Ack);
     assert_eq!(socket("3/admin,456[\"a\"]").kind, SocketKind::Ack);
+}
+
+#[test]
+fn signals_are_read_in_one_go() {
+    let offer = r#"{"sdp":"v=0\r\n" , "type":"offer"}"#;
+    let body = |text: &str| match socket(text).kind {
+        SocketKind::Event {
+            payload: Payload::Signal(body),
+            name,
+            ..
+        } => {
+            let payload = |kind| {
+                body.payload(kind)
+                    .map(|raw| raw.map(|raw| raw.get().to_owned()))
+            };
+            let kinds = [SignalKind::Offer, SignalKind::Answer, SignalKind::Candidate];
+            (name.into_owned(), body.call_id.clone(), kinds.map(payload))
+        }
+        other => panic!("{text}: {other:?}"),
+    };
+    let (name, call, payloads) = body(&format!(
+        r#"2["webrtc:offer",{{"offer":{offer},"call_id":"c","more":[1]}},"rest"]"#
+    ));
+    assert_eq!(
+        (name.as_str(), call.as_deref()),
+        ("webrtc:offer", Some("c"))
+    );
+    // As it came.
+    assert_eq!(payloads, [Some(Some(offer.to_owned())), None, None]);
+    let (_, _, payloads) = body(r#"27["webrtc:ice",{"candidate":null}]"#);
+    assert_eq!(payloads, [None, None, Some(None)]);
+    // What is wrong with one is found by whoever reads it.
+    for text in [
+        r#"2["webrtc:ice"]"#,
+        r#"2["webrtc:ice",null]"#,
+        r#"2["webrtc:ice",7]"#,
+        r#"2["webrtc:ice",{"call_id":7}]"#,
+        r#"2["webrtc:icy",{}]"#,
+    ] {
+        assert!(!matches!(
+            socket(text).kind,
+            SocketKind::Event {
+                payload: Payload::Signal(_),
+                ..
+            }
+        ));
+    }
 }
 
 #[test]
@@ -203,9 +263,12 @@ proptest! {
         // In JSON the separator is written as an escape, so it never cuts a packet in two.
         prop_assert!(!text.contains(SEPARATOR));
         match SocketPacket::read(message).unwrap().kind {
-            SocketKind::Event { name: read, arguments, id: None, .. } => {
+            SocketKind::Event { name: read, payload: Payload::Json(json), id: None, .. } => {
                 prop_assert_eq!(read, name);
-                prop_assert_eq!(arguments, vec![data]);
+                prop_assert_eq!(serde_json::from_str::<Value>(json).unwrap(), data);
+            }
+            SocketKind::Event { payload: Payload::Nothing, .. } => {
+                prop_assert_eq!(data, Value::Null);
             }
             other => panic!("{other:?}"),
         }

@@ -14,8 +14,8 @@ const WINDOW: usize = 16;
 pub struct Pair {
     pub sender: Client,
     pub receiver: Client,
-    /// What is sent.
-    pub text: String,
+    /// What is sent, in turn.
+    pub texts: Vec<String>,
     /// What stands in whatever comes out for it.
     pub shows: &'static str,
 }
@@ -37,16 +37,17 @@ pub async fn rate(server: &Child, pairs: Vec<Pair>, each: usize) -> Passed {
         .into_iter()
         .map(|mut pair| {
             tokio::spawn(async move {
-                for _ in 0..WINDOW.min(each) {
-                    pair.sender.send(pair.text.clone()).await;
+                let mut texts = pair.texts.iter().cycle().take(each);
+                for text in texts.by_ref().take(WINDOW) {
+                    pair.sender.send(text.clone()).await;
                 }
-                for number in 0..each {
+                for _ in 0..each {
                     let shows = pair.shows;
                     pair.receiver
                         .receive_that(shows, |text| text.contains(shows))
                         .await;
-                    if number + WINDOW < each {
-                        pair.sender.send(pair.text.clone()).await;
+                    if let Some(text) = texts.next() {
+                        pair.sender.send(text.clone()).await;
                     }
                 }
             })
@@ -63,15 +64,20 @@ pub async fn rate(server: &Child, pairs: Vec<Pair>, each: usize) -> Passed {
     }
 }
 
-/// Pairs of the bare relay with this text.
-pub async fn relayed(relay: &Child, pairs: usize, text: &str, shows: &'static str) -> Vec<Pair> {
+/// Pairs of the bare relay with these texts.
+pub async fn relayed(
+    relay: &Child,
+    pairs: usize,
+    texts: &[String],
+    shows: &'static str,
+) -> Vec<Pair> {
     let mut made = Vec::with_capacity(pairs);
     for number in 0..pairs {
         let path = format!("/{number}");
         made.push(Pair {
             sender: Client::relayed(relay.port, &path).await,
             receiver: Client::relayed(relay.port, &path).await,
-            text: text.to_owned(),
+            texts: texts.to_vec(),
             shows,
         });
     }

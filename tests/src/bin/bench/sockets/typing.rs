@@ -19,7 +19,7 @@ pub async fn run(house: &House, rounds: usize) {
     let mut comparison = Comparison::new();
     for _ in 0..rounds {
         let (_, text) = event(house, 0);
-        let pairs = passing::relayed(&relay, PAIRS, &text, "is_typing").await;
+        let pairs = passing::relayed(&relay, PAIRS, &[text], "is_typing").await;
         comparison.relay(&passing::rate(&relay, pairs, EACH).await);
         comparison.ours(&ours(house, &server).await);
         passing::rest().await;
@@ -34,7 +34,7 @@ async fn ours(house: &House, server: &Child) -> Passed {
         pairs.push(Pair {
             sender: Client::connect(server.port, &talk.patient.token).await,
             receiver: Client::connect(server.port, &talk.doctor.token).await,
-            text,
+            texts: vec![text],
             shows: "is_typing",
         });
     }
