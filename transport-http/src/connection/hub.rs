@@ -10,6 +10,7 @@ use telemed_core::Engine;
 use telemed_core::actor::Origin;
 use telemed_core::error::{Code, Error};
 use telemed_core::id::UserId;
+use telemed_core::presence::RENEW_EVERY;
 use tokio::sync::{Notify, OnceCell, mpsc, watch};
 use tokio::time::timeout;
 
@@ -43,6 +44,9 @@ pub struct SocketConfig {
     pub ping_interval: Duration,
     /// How long it may take to answer.
     pub ping_timeout: Duration,
+    /// How often the leases of open sockets are renewed, by which everybody knows that they are:
+    /// well within a minute, after which they lapse.
+    pub renew_leases_every: Duration,
 }
 
 impl Default for SocketConfig {
@@ -54,6 +58,7 @@ impl Default for SocketConfig {
             authenticate_within: Duration::from_secs(5),
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(60),
+            renew_leases_every: RENEW_EVERY,
         }
     }
 }
@@ -169,7 +174,12 @@ impl Hub {
                 );
                 tokio::spawn(listening);
                 let (sender, errands) = mpsc::unbounded_channel();
-                tokio::spawn(leases::keep(Arc::downgrade(self), engine.clone(), errands));
+                tokio::spawn(leases::keep(
+                    Arc::downgrade(self),
+                    engine.clone(),
+                    errands,
+                    self.config.renew_leases_every,
+                ));
                 sender
             })
             .await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use telemed_core::Engine;
 use telemed_core::error::Error;
 use telemed_core::id::LeaseId;
-use telemed_core::presence::{AFTER_CLOSE, RENEW_EVERY};
+use telemed_core::presence::AFTER_CLOSE;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -42,9 +42,14 @@ enum Done {
 }
 
 /// Keeps the leases until the hub is gone.
-pub(super) async fn keep(hub: Weak<Hub>, engine: Engine, mut errands: UnboundedReceiver<Errand>) {
+pub(super) async fn keep(
+    hub: Weak<Hub>,
+    engine: Engine,
+    mut errands: UnboundedReceiver<Errand>,
+    every: Duration,
+) {
     let mut work: JoinSet<Done> = JoinSet::new();
-    let mut renew_at = Instant::now() + RENEW_EVERY;
+    let mut renew_at = Instant::now() + every;
     let mut is_renewing = false;
     let mut lapses = Lapses::default();
     loop {
@@ -57,7 +62,7 @@ pub(super) async fn keep(hub: Weak<Hub>, engine: Engine, mut errands: UnboundedR
                 Ok(Done::Closed) => lapses.expect(Instant::now() + AFTER_CLOSE + MARGIN),
                 Ok(Done::Renewed { all }) => {
                     is_renewing = false;
-                    renew_at = Instant::now() + if all { RENEW_EVERY } else { AGAIN };
+                    renew_at = Instant::now() + if all { every } else { AGAIN };
                 }
                 Err(_) => {
                     is_renewing = false;
@@ -69,7 +74,7 @@ pub(super) async fn keep(hub: Weak<Hub>, engine: Engine, mut errands: UnboundedR
                 Some(errand) => begin(&mut work, &hub, &engine, errand),
             },
             () = sleep_until(renew_at), if !is_renewing => {
-                renew_at = Instant::now() + RENEW_EVERY;
+                renew_at = Instant::now() + every;
                 if let Some(hub) = hub.upgrade() {
                     is_renewing = true;
                     work.spawn(renew(hub, engine.clone()));

@@ -4,4 +4,5 @@ mod calling;
 mod credentials;
 mod engine;
 mod events;
+mod leases;
 mod socket;
