@@ -181,12 +181,7 @@ fn run(test: impl Future<Output = ()>) {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let patience = if telemed_tests::is_long() {
-            4 * PATIENCE
-        } else {
-            PATIENCE
-        };
-        let ended = tokio::time::timeout(patience, test).await;
+        let ended = tokio::time::timeout(PATIENCE, test).await;
         ended.expect("it hangs");
     });
 }
