@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use telemed_core::calls::SignalKind;
@@ -73,13 +74,37 @@ impl<'de> Deserialize<'de> for Signalled<'de> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
                 let missing = |at| serde::de::Error::invalid_length(at, &self);
                 let Name(name) = list.next_element()?.ok_or_else(|| missing(0))?;
-                let body = list.next_element()?.ok_or_else(|| missing(1))?;
+                let Object(body) = list.next_element()?.ok_or_else(|| missing(1))?;
                 while list.next_element::<IgnoredAny>()?.is_some() {}
                 Ok(Signalled { name, body })
             }
         }
 
         deserializer.deserialize_seq(List)
+    }
+}
+
+/// What an event carries, as an object: a derived reader would also take a list of the fields'
+/// values in their order.
+struct Object<'t>(SignalBody<'t>);
+
+impl<'de> Deserialize<'de> for Object<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Object<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Self::Value, A::Error> {
+                SignalBody::deserialize(MapAccessDeserializer::new(fields)).map(Object)
+            }
+        }
+
+        deserializer.deserialize_map(Fields)
     }
 }
 

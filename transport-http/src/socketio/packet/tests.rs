@@ -158,6 +158,8 @@ fn signals_are_read_in_one_go() {
         r#"2["webrtc:ice",7]"#,
         r#"2["webrtc:ice",{"call_id":7}]"#,
         r#"2["webrtc:icy",{}]"#,
+        // The values of the fields in their order are no object.
+        r#"2["webrtc:ice",["c",null,null,null,{"candidate":""}]]"#,
     ] {
         assert!(!matches!(
             socket(text).kind,
