@@ -28,6 +28,9 @@ impl Observed {
     pub(super) fn hand(&self, item: &SubscriptionItem) {
         if self.engine.calls().observes(item) && self.items.try_send(item.clone()).is_err() {
             self.has_missed.store(true, Ordering::Release);
+            // It may have read everything and looked in this moment: then this one fits in, and
+            // otherwise there is one to be read after which it looks.
+            let _ = self.items.try_send(SubscriptionItem::Lagged);
         }
     }
 }
@@ -66,5 +69,31 @@ async fn run(
             // What was missed is made good by a look at every call that is known.
             item = SubscriptionItem::Lagged;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::testing::House;
+
+    #[tokio::test]
+    async fn what_does_not_fit_in_is_made_good() {
+        let house = House::open().await;
+        let observed = observe(&house.engine);
+        // Nothing is read meanwhile.
+        for _ in 0..=WAITING {
+            observed.hand(&SubscriptionItem::Lagged);
+        }
+        let has_missed = || observed.has_missed.load(Ordering::Acquire);
+        assert!(has_missed());
+        let looks = async {
+            while has_missed() || observed.items.capacity() < WAITING {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(REST, looks).await.unwrap();
     }
 }
