@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::member::Member;
 use super::outbox::{Delivers, Packet};
 use crate::rawchat::MessageFrame;
-use crate::socketio::packet::event_text;
+use crate::socketio::packet::{event_text, written_event_text};
 use crate::told::{self, To, Told, Words};
 
 /// How a socket is spoken to.
@@ -118,7 +118,8 @@ impl News {
         let mut news = Self::empty(frame.id);
         if let Some(signal) = &frame.signal {
             // The same in all words.
-            let (to, text) = told::of_signal(frame.id, signal);
+            let (to, name, told) = told::of_signal(frame.id, signal);
+            let text = written_event_text(name, told.length(), &told);
             news.chat.push((to, text.into()));
             news.calls.clone_from(&news.chat);
             return news;

@@ -252,18 +252,17 @@ pub(crate) fn event_text(name: &'static str, data: &impl Serialize) -> String {
     encoded(name, data)
 }
 
-/// An event of the server whose payload is JSON already.
-/// `length` is about how long it is.
+/// An event of the server whose payload shows itself as JSON, in about so many bytes.
 pub(crate) fn written_event_text(
     name: &'static str,
     length: usize,
-    json: fmt::Arguments<'_>,
+    json: &impl fmt::Display,
 ) -> String {
     debug_assert!(
         is_server_event(name),
         "{name} is not in the table of events"
     );
-    let mut text = String::with_capacity(length + 256);
+    let mut text = String::with_capacity(length);
     // It is written into memory.
     let _ = write!(text, r#"42["{name}",{json}]"#);
     text

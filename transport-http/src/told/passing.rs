@@ -1,5 +1,7 @@
 //! What passes: typing, signals, quality and presence.
 
+use std::fmt;
+
 use serde_json::{Map, Value};
 use telemed_core::calls::SignalKind;
 use telemed_core::id::EventId;
@@ -7,7 +9,6 @@ use telemed_core::journal::{Frame, FrameKind, PassedSignal};
 use telemed_core::presence::PresenceStatus;
 
 use super::{To, Told, Words, named, number};
-use crate::socketio::packet::written_event_text;
 
 /// What is told of something that passes, in order.
 pub(crate) fn of_frame(frame: &Frame, words: Words) -> Vec<Told> {
@@ -29,31 +30,46 @@ pub(crate) fn of_frame(frame: &Frame, words: Words) -> Vec<Told> {
 }
 
 /// What is told of an offer, an answer or a candidate: for the device that is bound to the call
-/// and for no other, and the text of its event.
-pub(crate) fn of_signal(id: EventId, signal: &PassedSignal) -> (To, String) {
-    let PassedSignal {
-        call,
-        kind,
-        seq,
-        sender,
-        payload,
-        ..
-    } = signal;
-    let name = match kind {
+/// and for no other, and by which name.
+pub(crate) fn of_signal(id: EventId, signal: &PassedSignal) -> (To, &'static str, SignalTold<'_>) {
+    let name = match signal.kind {
         SignalKind::Offer => "webrtc:offer",
         SignalKind::Answer => "webrtc:answer",
         SignalKind::Candidate => "webrtc:ice",
     };
-    let (kind, payload) = (kind.as_str(), payload.as_str());
-    // Written by hand: it is long, and goes out as it came in.
-    let text = written_event_text(
-        name,
-        payload.len(),
-        format_args!(
+    let to = To::Device(signal.receiver, signal.device.clone());
+    (to, name, SignalTold { id, signal })
+}
+
+/// The payload of a signal, which shows itself as JSON: it is long, and goes out as it came in.
+pub(crate) struct SignalTold<'f> {
+    id: EventId,
+    signal: &'f PassedSignal,
+}
+
+impl SignalTold<'_> {
+    /// About how long the JSON is, in bytes.
+    pub(crate) fn length(&self) -> usize {
+        self.signal.payload.as_str().len() + 256
+    }
+}
+
+impl fmt::Display for SignalTold<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let PassedSignal {
+            call,
+            kind,
+            seq,
+            sender,
+            payload,
+            ..
+        } = self.signal;
+        let (id, kind, payload) = (self.id, kind.as_str(), payload.as_str());
+        write!(
+            f,
             r#"{{"call_id":"{call}","event_id":"{id}","sender_id":{sender},"seq":{seq},"{kind}":{payload}}}"#
-        ),
-    );
-    (To::Device(signal.receiver, signal.device.clone()), text)
+        )
+    }
 }
 
 /// A change of presence, and whether somebody came or went by it.
